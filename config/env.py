@@ -1,0 +1,37 @@
+"""Typed reading of environment variables; a wrong value stops start-up with one line that names it."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable as it stands, without surrounding blanks."""
+    return os.environ.get(name, default).strip()
+
+
+def flag(name: str, default: bool) -> bool:
+    """1/true/yes/on or 0/false/no/off. Raises ImproperlyConfigured for anything else."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.lower() in TRUE | FALSE:
+        return value.lower() in TRUE
+    raise ImproperlyConfigured(f"{name} must be one of 1, 0, true, false, yes, no, on, off; it is {value!r}")
+
+
+def integer(name: str, default: int, least: int = 0) -> int:
+    """A whole number of at least `least`. Raises ImproperlyConfigured for anything else."""
+    value = os.environ.get(name, str(default))
+    if value.strip().isdecimal() and int(value) >= least:
+        return int(value)
+    raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}; it is {value!r}")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Comma-separated words; blanks and empty ones dropped."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
