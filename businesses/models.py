@@ -6,6 +6,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 
+from api.shaping import needs
 from businesses.fields import ActiveAddress
 
 
@@ -15,6 +16,7 @@ class User(AbstractUser):
     active_address = ActiveAddress()
 
     @property
+    @needs("first_name", "last_name", "username")
     def name(self) -> str:
         """The full name, or the username of somebody who gave none."""
         return self.get_full_name() or self.username
@@ -30,7 +32,6 @@ class Company(models.Model):
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=60, unique=True)
     revision = models.PositiveBigIntegerField(default=0, editable=False)
-    orders_numbered = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name_plural = "companies"

@@ -1,1 +1,24 @@
-urlpatterns: list = []
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from api.views import NotFoundView
+from config.health import healthz, readyz
+
+DOCUMENT = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/api/docs")),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("api/schema", SpectacularAPIView.as_view(**DOCUMENT), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(**DOCUMENT, url_name="schema"), name="docs"),
+    path("api/", include("businesses.urls")),
+    path("api/", include("orders.urls")),
+    re_path("^api(/|$)", NotFoundView.as_view()),
+]
+
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"

@@ -45,7 +45,7 @@ class Order(models.Model):
     number = models.CharField(max_length=20)
     status = models.CharField(max_length=9, choices=Status, default=Status.PLACED)
     currency = models.CharField(max_length=3)
-    total = models.DecimalField(max_digits=16, decimal_places=2)
+    total = models.DecimalField(max_digits=20, decimal_places=2)
     placed_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     date = models.GeneratedField(  # the day in UTC, the service's only time zone
@@ -100,7 +100,7 @@ class OrderLine(models.Model):
     name = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)
-    total = models.DecimalField(max_digits=16, decimal_places=2)
+    total = models.DecimalField(max_digits=18, decimal_places=2)
 
     class Meta:
         ordering = ["order", "position"]

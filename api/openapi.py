@@ -1,0 +1,98 @@
+"""The OpenAPI document tells all that can come back: every problem, every common parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from api.problems import MEDIA_TYPE
+
+
+class ProblemErrorSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(help_text="The field, parameter or header, dotted where nested.")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = ProblemErrorSerializer(many=True)
+
+
+PROBLEMS = {
+    400: "A parameter or the body is wrong; `errors` names what.",
+    401: "No token, or one that is not valid.",
+    403: "Your role does not allow it.",
+    404: "There is no such thing, or not for you.",
+    406: "None of the accepted media types can be served.",
+    409: "The state has moved on: a stale version, or a step that is not possible.",
+    413: "The body is too large.",
+    415: "The body must be application/json.",
+    422: "The Idempotency-Key was used with other content.",
+    429: "Too many requests; `Retry-After` says when to come back.",
+    503: "The database can't be reached; `Retry-After` says when to come back.",
+}
+
+
+class ProblemAutoSchema(AutoSchema):
+    """drf-spectacular's inspector with the conventions of this API added to each operation."""
+
+    def get_override_parameters(self) -> list[Any]:
+        parameters: list[Any] = super().get_override_parameters()
+        view = self.view
+        action = getattr(view, "action", "")
+        if action in ("list", "retrieve", "create", "partial_update", "transition", "export"):
+            for name, what in (("fields", "Keep only these"), ("expand", "Give these in full")):
+                text = f"{what}: names separated by commas, dotted where nested."
+                schema = {"type": "string", "minLength": 1}
+                parameters.append(OpenApiParameter(name, schema, description=text))
+        if action in ("list", "export") and view.orderings:
+            names = list(view.orderings)
+            parameters.append(OpenApiParameter("ordering", str, enum=names, description=f"{names[0]} unless given."))
+        return parameters
+
+    def get_filter_backends(self) -> list[Any]:
+        if getattr(self.view, "action", "") in ("export", "summary"):
+            return list(self.view.filter_backends)
+        return super().get_filter_backends()  # type: ignore[no-any-return]
+
+    def _get_response_bodies(self, direction: str = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)
+        for status in self.problem_statuses():
+            response = OpenApiResponse(ProblemSerializer, PROBLEMS[status])
+            bodies[str(status)] = self._get_response_for_code(response, str(status), [MEDIA_TYPE], direction)
+        return bodies
+
+    def problem_statuses(self) -> list[int]:
+        statuses = {400, 406, 429, 503}
+        if self.view.authentication_classes:
+            statuses.add(401)
+        if "{" in self.path or not self.view.authentication_classes:
+            statuses.add(404)
+        if self.method in ("POST", "PATCH", "PUT"):
+            statuses |= {413, 415}
+            statuses |= {409} if "/orders/" in self.path else set()
+            statuses |= {422} if self.path.endswith("/orders") else set()
+            statuses |= {403} if "/orders" in self.path else set()
+            statuses |= {401} if "/auth/" in self.path else set()
+        return sorted(statuses)
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "businesses.authentication.ScopeAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token <token>`"}

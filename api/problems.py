@@ -1,0 +1,106 @@
+"""Every error as an RFC 9457 problem document.
+
+`type, title, status, detail, instance, code, request_id` and, where one can be named, `errors`: a
+list of `{name, code, detail}`, `name` being the dotted path of the field, parameter or header.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import ErrorResponse
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.exceptions import TooLarge, Unavailable
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's `EXCEPTION_HANDLER`."""
+    return ProblemHandler(exc, context).run()
+
+
+class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, RequestDataTooBig):
+            return TooLarge(f"The body is longer than {settings.API_BODY_LIMIT} bytes.")
+        if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
+            logger.error("database unavailable: %s", exc)
+            return Unavailable("The database can't be reached. Try again shortly.", "database_unavailable")
+        converted: Exception = super().convert_known_exceptions(exc)
+        return converted
+
+    def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
+        problem: dict[str, Any] = ProblemFormatter(exc, self.context, self.exc).run()
+        return problem
+
+    def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
+        response: Response = super().get_response(exc, data)
+        renderer = getattr(self.context["request"], "accepted_renderer", None)
+        if renderer is None or renderer.media_type != "text/html":
+            response.content_type = MEDIA_TYPE
+        return response
+
+
+class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        first = error_response.errors[0]
+        named = [error for error in error_response.errors if error.attr]
+        code, detail = first.code, first.detail
+        if isinstance(self.exc, exceptions.ValidationError):
+            code = "invalid"
+            detail = "; ".join(f"{error.attr}: {error.detail}" if error.attr else error.detail for error in named[:3])
+            detail = detail or first.detail
+        return problem(
+            self.context["request"],
+            self.exc.status_code,
+            code,
+            detail,
+            [{"name": error.attr, "code": error.code, "detail": error.detail} for error in named],
+        )
+
+
+def problem(
+    request: Request | HttpRequest, status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    """The document as a dict. `instance` is the request's path without its query, which may be personal."""
+    return {
+        "type": f"urn:problem:orders:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "request_id": getattr(getattr(request, "_request", request), "id", ""),
+        "errors": errors or [],
+    }
+
+
+def response(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    """The document as an answer of Django's own machinery, outside any DRF view."""
+    body = json.dumps(problem(request, status, code, detail))
+    return HttpResponse(body, status=status, content_type=MEDIA_TYPE)
+
+
+def is_outage(exc: DatabaseError) -> bool:
+    """Whether the server is away, refuses connections or is shutting down, as against a query it refused.
+
+    No SQLSTATE means that no server answered. Classes 08, 53 and 57P are PostgreSQL's connection
+    exceptions, insufficient resources and operator intervention (its documentation's appendix A).
+    """
+    state = getattr(exc.__cause__, "pgcode", None)
+    return state is None or state.startswith(("08", "53", "57P"))

@@ -1,0 +1,112 @@
+"""The base of every endpoint: strict parameters, shaped queries, keyset pages, common headers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from api import keyset, parameters
+from api.filters import RepeatedFilter
+from api.pagination import KeysetPagination
+from api.selection import Selection, apply, from_request
+from api.shaping import no_queries, plan_for
+
+
+class ApiView(APIView):
+    """Adds the headers that every answer of the API has."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        quota = getattr(getattr(request, "_request", request), "quota", None)
+        if quota:
+            response.headers.update(quota.headers())
+        return response
+
+
+class NotFoundView(ApiView):
+    """Any path below /api that nothing else serves: a problem document, to everybody."""
+
+    authentication_classes = []
+    permission_classes = []
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound(f"There is nothing at {request.path[:200]}.")
+
+
+class ShapedViewSet(ApiView, GenericViewSet[Any]):
+    """Lists and details whose queries come from their serializer.
+
+    A subclass gives `serializer_class`, `visible()` and, for lists, `filterset_class` and
+    `orderings`: the names that `?ordering=` takes, the first being the default.
+    """
+
+    serializer_class: ClassVar[type[serializers.ModelSerializer[Any]]]  # type: ignore[misc]
+    filter_backends = [DjangoFilterBackend]
+    pagination_class = KeysetPagination
+    lookup_field = "id"
+    filterset_class: ClassVar[type[FilterSet] | None] = None
+    orderings: ClassVar[dict[str, keyset.Order]] = {}
+
+    def visible(self) -> QuerySet[Any]:
+        """The rows that this request's user may see."""
+        raise NotImplementedError
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.visible()
+
+    # --- Lists
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
+        selection = from_request(request)
+        plan = plan_for(self.serializer_class, selection, self.order(request).columns)
+        rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())))
+        return self.get_paginated_response(self.render(rows, selection, many=True))
+
+    def check_parameters(self, request: Request, own: set[str]) -> None:
+        """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
+        filters = self.filterset_class.base_filters if self.filterset_class else {}
+        repeatable = {name for name, declared in filters.items() if isinstance(declared, RepeatedFilter)}
+        parameters.check(request, own | (set(filters) - repeatable), repeatable)
+
+    def order(self, request: Request) -> keyset.Order:
+        given = request.query_params.get("ordering")
+        if given is None:
+            return next(iter(self.orderings.values()))
+        if given not in self.orderings:
+            raise ValidationError({"ordering": [f"No such ordering. Known are: {', '.join(self.orderings)}."]})
+        return self.orderings[given]
+
+    # --- Details
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        parameters.check(request, {"fields", "expand", "format"})
+        return Response(self.detail(from_request(request), self.kwargs["id"]))
+
+    def detail(self, selection: Selection, key: int) -> Any:
+        """One object as the API shows it, read through its plan. Raises NotFound where it is not visible."""
+        plan = plan_for(self.serializer_class, selection)
+        row = plan.shape(self.visible()).filter(pk=key).first()
+        if row is None:
+            raise NotFound(f"There is no such {plan.model._meta.verbose_name}, or not for you.")
+        return self.render(row, selection)
+
+    def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:
+        """The answer to a write: the object read anew, as a GET would show it."""
+        return Response(self.detail(from_request(self.request), row.pk), status=status_code, headers=headers)
+
+    def render(self, data: Any, selection: Selection, *, many: bool = False) -> Any:
+        serializer = self.serializer_class(data, many=many, context=self.get_serializer_context())
+        apply(selection, serializer)
+        with no_queries():
+            return serializer.data

@@ -1,0 +1,69 @@
+"""What a request may see and do: its user's memberships, resolved by one query with the token.
+
+Everything else starts from a `Scope`: querysets are cut to it, services ask it for roles, and its
+revisions say whether a cached answer is still right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from businesses.models import Role
+
+RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.BUYER, Role.APPROVER, Role.OWNER))}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in one office, or (office None) in every office of a company."""
+
+    company: int
+    office: int | None
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A user's grants, and the revision of each company that they touch."""
+
+    user: int
+    grants: tuple[Grant, ...]
+    revisions: dict[int, int]
+
+    def companies(self) -> set[int]:
+        """Companies of which at least one office is visible."""
+        return {grant.company for grant in self.grants}
+
+    def within(self, company: str, office: str) -> Q:
+        """The condition on rows that belong to a visible company and office, by these two lookups."""
+        whole = sorted({grant.company for grant in self.grants if grant.office is None})
+        single = sorted({grant.office for grant in self.grants if grant.office and grant.company not in whole})
+        condition = Q()
+        if whole:
+            condition |= Q(**{f"{company}__in": whole})
+        if single:
+            condition |= Q(**{f"{office}__in": single})
+        return condition or Q(pk__in=[])
+
+    def role(self, company: int, office: int) -> Role | None:
+        """The highest role held at this office, None for a stranger."""
+        held = (grant.role for grant in self.grants if grant.company == company and grant.office in (None, office))
+        return max(held, key=RANK.__getitem__, default=None)
+
+    def allows(self, role: Role, company: int, office: int) -> bool:
+        """Whether this user holds `role`, or a higher one, at this office."""
+        held = self.role(company, office)
+        return held is not None and RANK[held] >= RANK[role]
+
+
+def scope_of(user: int, rows: Iterable[tuple[int | None, int | None, str | None, int | None]]) -> Scope:
+    """Build a scope from (company, office, role, company revision); a user without memberships has a row of None."""
+    grants, revisions = [], {}
+    for company, office, role, revision in rows:
+        if company is not None and role is not None and revision is not None:
+            grants.append(Grant(company, office, Role(role)))
+            revisions[company] = revision
+    return Scope(user, tuple(grants), revisions)

@@ -1,0 +1,146 @@
+"""The endpoints of companies, offices, addresses, the user and the login."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.authentication import get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed, NotFound, Throttled
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import keyset, parameters, throttling
+from api.views import ApiView, ShapedViewSet
+from businesses import services, tokens
+from businesses.filters import CompanyFilter, OfficeFilter
+from businesses.models import Address, Company, Office, User
+from businesses.scope import Scope
+from businesses.serializers import (
+    AddressSerializer,
+    CompanySerializer,
+    LoginSerializer,
+    MeSerializer,
+    OfficeSerializer,
+    TokenSerializer,
+)
+
+BY_NAME = {"name": keyset.Order(("name", "id")), "-name": keyset.Order(("name", "id"), descending=True)}
+
+
+class ScopedViewSet(ShapedViewSet):
+    """A view whose rows depend on the user's memberships."""
+
+    @property
+    def scope(self) -> Scope:
+        scope: Scope = self.request.auth  # type: ignore[assignment]
+        return scope
+
+
+class CompanyViewSet(ScopedViewSet):
+    """The companies of which you may see at least one office."""
+
+    queryset = Company.objects.none()
+    serializer_class = CompanySerializer
+    filterset_class = CompanyFilter
+    orderings = BY_NAME
+
+    def visible(self) -> QuerySet[Company]:
+        return Company.objects.filter(pk__in=self.scope.companies())
+
+
+class OfficeViewSet(ScopedViewSet):
+    """The offices that you may see."""
+
+    queryset = Office.objects.none()
+    serializer_class = OfficeSerializer
+    filterset_class = OfficeFilter
+    orderings = BY_NAME
+
+    def visible(self) -> QuerySet[Office]:
+        return Office.objects.filter(self.scope.within(company="company", office="pk"))
+
+
+class AddressViewSet(ScopedViewSet):
+    """Your own addresses. At most one is active; new orders go there."""
+
+    queryset = Address.objects.none()
+    serializer_class = AddressSerializer
+    orderings = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
+
+    def visible(self) -> QuerySet[Address]:
+        return Address.objects.filter(user=self.request.user.pk)
+
+    def create(self, request: Request) -> Response:
+        parameters.check(request, {"fields", "format"})
+        return self.save(Address(), status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, id: int) -> Response:
+        parameters.check(request, {"fields", "format"})
+        address = self.visible().filter(pk=id).first()
+        if address is None:
+            raise NotFound("There is no such address, or not for you.")
+        return self.save(address)
+
+    def save(self, address: Address, status_code: int = status.HTTP_200_OK) -> Response:
+        serializer = AddressSerializer(address, data=self.request.data, partial=address.pk is not None)
+        serializer.is_valid(raise_exception=True)
+        user: User = self.request.user  # type: ignore[assignment]
+        saved = services.save_address(user=user, address=address, values=serializer.validated_data)
+        return self.written(saved, status_code)
+
+
+class MeViewSet(ScopedViewSet):
+    """You, your memberships and your active address."""
+
+    queryset = User.objects.none()
+    serializer_class = MeSerializer
+
+    def visible(self) -> QuerySet[User]:
+        return User.objects.all()
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        self.kwargs["id"] = request.user.pk
+        return super().retrieve(request, *args, **kwargs)
+
+
+class LoginView(ApiView):
+    """A token for a username and password."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @extend_schema(request=LoginSerializer, responses={200: TokenSerializer}, auth=[])
+    def post(self, request: Request) -> Response:
+        parameters.check(request, {"format"})
+        serializer = LoginSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        credentials = serializer.validated_data
+        for policy, subject in (
+            ("login-address", str(request.META.get("REMOTE_ADDR"))),
+            ("login-user", credentials["username"].casefold()),
+        ):
+            quota = throttling.take(policy, subject)
+            if quota.remaining < 0:
+                raise Throttled(quota.reset)
+        user = authenticate(request, **credentials)
+        if not isinstance(user, User):
+            raise AuthenticationFailed("Wrong username or password.")
+        token, expires_at = tokens.issue(user)
+        return Response(TokenSerializer({"token": token, "expires_at": expires_at}).data)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return "Token"  # without one DRF turns the 401 of a wrong password into a 403
+
+
+class LogoutView(ApiView):
+    """Makes the token of this request worthless."""
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request) -> Response:
+        parameters.check(request, {"format"})
+        tokens.revoke(get_authorization_header(request).split()[1].decode("ascii"))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,139 @@
+"""Streaming every matching order, in memory that does not grow with their number.
+
+On PostgreSQL a server-side cursor inside one repeatable-read transaction: the file shows one
+moment, however long the client takes to read it. Lines and other collections come with one query
+for each 1,000 orders.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import JSONRenderer
+
+from api.selection import object_of
+from api.shaping import no_queries
+
+CHUNK = 1000  # orders fetched at once
+SLICE = 100  # orders rendered and sent at once
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class NDJSONRenderer(JSONRenderer):
+    """One JSON object a line. Rendering a whole answer happens for errors only."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+
+class CSVRenderer(JSONRenderer):
+    """One row an order line. Rendering a whole answer happens for errors only."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+Render = Callable[[list[Any]], list[dict[str, Any]]]
+
+
+def stream(
+    orders: QuerySet[Any], render: Render, encode: Callable[[Iterable[dict[str, Any]]], bytes], head: bytes = b""
+) -> Iterator[bytes]:
+    """`head`, then encoded orders, `SLICE` at a time. Closing it early closes cursor and transaction."""
+    if head:
+        yield head
+    with one_moment():
+        rows = orders.iterator(chunk_size=CHUNK)
+        while batch := list(islice(rows, SLICE)):
+            with no_queries():
+                data = render(batch)
+            yield encode(data)
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """A transaction that sees the database as it is at its first query."""
+    with ExitStack() as stack:
+        if connection.vendor == "postgresql" and not connection.in_atomic_block:
+            stack.enter_context(transaction.atomic())
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def ndjson(orders: Iterable[dict[str, Any]]) -> bytes:
+    renderer = JSONRenderer()
+    return b"".join(renderer.render(order) + b"\n" for order in orders)
+
+
+class CSV:
+    """Orders as CSV, a row for each line of an order; the columns are the serializer's fields, dotted.
+
+    A text that a spreadsheet would take for a formula is preceded by an apostrophe (OWASP, CSV
+    injection).
+    """
+
+    def __init__(self, serializer: serializers.BaseSerializer[Any]) -> None:
+        """Raises ValidationError where two collections are asked for: rows can repeat one only."""
+        self.plain, collections = columns(object_of(serializer))
+        if len(collections) > 1:
+            raise ValidationError(
+                {"expand": [f"CSV has rows for one collection, not for {' and '.join(collections)}."]}
+            )
+        self.many, self.inner = next(iter(collections.items()), ("", []))
+
+    def header(self) -> bytes:
+        return self.rows([[".".join(path) for path in self.plain] + [f"{self.many}.{'.'.join(p)}" for p in self.inner]])
+
+    def __call__(self, orders: Iterable[dict[str, Any]]) -> bytes:
+        rows = []
+        for order in orders:
+            own = [cell(order, path) for path in self.plain]
+            items = (order[self.many] if self.many else None) or [{}]
+            rows += [own + [cell(item, path) for path in self.inner] for item in items]
+        return self.rows(rows)
+
+    @staticmethod
+    def rows(rows: Iterable[Iterable[Any]]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text).writerows(rows)
+        return text.getvalue().encode()
+
+
+Paths = list[tuple[str, ...]]
+
+
+def columns(serializer: serializers.Serializer[Any], above: tuple[str, ...] = ()) -> tuple[Paths, dict[str, Paths]]:
+    """The paths of plain values in an object, and of those in each collection of it."""
+    plain: Paths = []
+    collections: dict[str, Paths] = {}
+    for name, field in serializer.fields.items():
+        if isinstance(field, serializers.ListSerializer):
+            collections[".".join((*above, name))] = columns(object_of(field))[0]
+        elif isinstance(field, serializers.Serializer):
+            inner, further = columns(field, (*above, name))
+            plain += inner
+            collections |= further
+        else:
+            plain.append((*above, name))
+    return plain, collections
+
+
+def cell(row: dict[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = row
+    for name in path:
+        value = (value or {}).get(name)
+    if isinstance(value, (list, dict)):
+        return " ".join(map(str, value))
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return value

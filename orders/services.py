@@ -1,0 +1,224 @@
+"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from django.db import IntegrityError, transaction
+from rest_framework.exceptions import PermissionDenied, ValidationError
+
+from api.exceptions import Conflict, Unprocessable
+from businesses import revisions
+from businesses.models import Address, Office, Role
+from businesses.scope import Scope
+from orders.models import Order, OrderEvent, OrderLine, Product
+from orders.states import TRANSITIONS, Status, may
+
+
+class LineInput(TypedDict):
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The order of a request, and whether an earlier request with the same key had placed it."""
+
+    order: Order
+    replayed: bool
+
+
+def place(
+    *,
+    scope: Scope,
+    office: int,
+    lines: Sequence[LineInput],
+    address: int | None = None,
+    key: str | None = None,
+    digest: str = "",
+) -> Placed:
+    """Place an order; with an idempotency key, exactly once for each key of a user.
+
+    The key is a column of the order, so it commits with it: of concurrent requests one inserts, the
+    others fail on the unique constraint and find its order.
+
+    Raises:
+        ValidationError: names an unknown office, address or sku, or lines of several currencies.
+        PermissionDenied: the user may see this office, but not order for it.
+        Unprocessable: the key was used with other content.
+    """
+    try:
+        return Placed(_place(scope, office, lines, address, key, digest), replayed=False)
+    except (IntegrityError, ValidationError):
+        first = key and Order.objects.filter(placed_by=scope.user, idempotency_key=key).first()
+        if not first:
+            raise
+        if first.request_digest != digest:
+            raise Unprocessable("This Idempotency-Key was used with other content.", "idempotency_key_reused") from None
+        return Placed(first, replayed=True)
+
+
+@transaction.atomic
+def _place(
+    scope: Scope, office: int, lines: Sequence[LineInput], address: int | None, key: str | None, digest: str
+) -> Order:
+    place = Office.objects.filter(scope.within(company="company", office="pk"), pk=office).only("company").first()
+    if place is None:
+        raise ValidationError({"office": ["There is no such office, or not for you."]})
+    if not scope.allows(Role.BUYER, place.company_id, office):
+        raise PermissionDenied("Ordering for this office needs the role of a buyer.")
+    revision = revisions.bump([place.company_id])[place.company_id]
+    rows, currency = priced(lines)
+    now = datetime.now(UTC)
+    order = Order(
+        company_id=place.company_id,
+        office_id=office,
+        placed_by_id=scope.user,
+        number=f"{now.year}-{revision:08d}",
+        currency=currency,
+        total=sum(row.total for row in rows),
+        placed_at=now,
+        updated_at=now,
+        revision=revision,
+        idempotency_key=key,
+        request_digest=digest,
+        **ship_to(scope.user, address),
+    )
+    order.save(force_insert=True)
+    write_lines(order, rows)
+    OrderEvent.objects.create(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now)
+    return order
+
+
+def edit(
+    *,
+    scope: Scope,
+    order: Order,
+    version: int,
+    lines: Sequence[LineInput] | None = None,
+    address: int | None = None,
+) -> None:
+    """Replace the lines of a placed order, at today's prices, or where it goes.
+
+    Raises:
+        PermissionDenied: neither the user's own order nor an approver's business.
+        Conflict: the order has moved on from `version`, or is no longer just placed.
+        ValidationError: as for `place`.
+    """
+    if not may(scope, Role.BUYER, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+        raise PermissionDenied("Editing this order needs to be its buyer or an approver.")
+    with transaction.atomic():
+        changes: dict[str, Any] = {}
+        current, revision = locked(order, version)
+        if current.status != Status.PLACED:
+            raise Conflict(f"An order that is {current.status} can't be edited.", "not_editable")
+        rows: list[OrderLine] = []
+        if lines is not None:
+            rows, currency = priced(lines)
+            changes |= {"currency": currency, "total": sum(row.total for row in rows)}
+        if address is not None:
+            changes |= ship_to(order.placed_by_id, address)
+        write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
+        if rows:
+            OrderLine.objects.filter(order=order).delete()
+            write_lines(order, rows)
+
+
+def edited(lines: object, address: object) -> list[str]:
+    return [name for name, value in (("lines", lines), ("address", address)) if value is not None]
+
+
+def move(*, scope: Scope, order: Order, to: Status, version: int) -> None:
+    """Take an order one step on in its life.
+
+    Raises:
+        PermissionDenied: the step needs a higher role.
+        Conflict: the order has moved on from `version`, or there is no such step from where it is.
+    """
+    with transaction.atomic():
+        current, revision = locked(order, version)
+        role = TRANSITIONS[Status(current.status)].get(to)
+        if role is None:
+            raise Conflict(f"An order that is {current.status} can't become {to.value}.", "illegal_transition")
+        if not may(scope, role, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+            raise PermissionDenied(f"Only an approver may let this order become {to.value}.")
+        write(current, revision, scope.user, OrderEvent.Kind(to.value), {}, status=to)
+
+
+def locked(order: Order, version: int) -> tuple[Order, int]:
+    """The order as it is under its company's lock, and the revision that its change will have.
+
+    Raises:
+        Conflict: somebody changed it after `version` was read.
+    """
+    revision = revisions.bump([order.company_id])[order.company_id]
+    current = Order.objects.only("status", "revision").get(pk=order.pk)
+    if current.revision != version:
+        message = f"The order is at version {current.revision}, you sent {version}. Read it again."
+        raise Conflict(message, "stale_version")
+    return current, revision
+
+
+def write(
+    current: Order, revision: int, actor: int, kind: OrderEvent.Kind, data: dict[str, Any], **changes: Any
+) -> None:
+    """Write changes and their event, guarded by the state that the decision was made on."""
+    now = datetime.now(UTC)
+    unchanged = Order.objects.filter(pk=current.pk, status=current.status, revision=current.revision)
+    if not unchanged.update(**changes, revision=revision, updated_at=now):
+        raise Conflict("The order was changed by somebody else. Read it again.", "stale_version")
+    OrderEvent.objects.create(order_id=current.pk, actor_id=actor, kind=kind, data=data, at=now)
+
+
+def priced(lines: Sequence[LineInput]) -> tuple[list[OrderLine], str]:
+    """Unsaved lines at the catalogue's prices, and their currency.
+
+    Raises:
+        ValidationError: names each unknown or inactive sku, or says that currencies are mixed.
+    """
+    products = {row.sku: row for row in Product.objects.filter(sku__in={line["sku"] for line in lines}, active=True)}
+    unknown = {
+        str(index): {"sku": [f"There is no product {line['sku']!r} to order."]}
+        for index, line in enumerate(lines)
+        if line["sku"] not in products
+    }
+    if unknown:
+        raise ValidationError({"lines": unknown})
+    currencies = {products[line["sku"]].currency for line in lines}
+    if len(currencies) > 1:
+        raise ValidationError({"lines": [f"One order, one currency; these are {', '.join(sorted(currencies))}."]})
+    return [
+        OrderLine(
+            position=position,
+            sku=line["sku"],
+            name=products[line["sku"]].name,
+            quantity=line["quantity"],
+            unit_price=products[line["sku"]].unit_price,
+            total=line["quantity"] * products[line["sku"]].unit_price,
+        )
+        for position, line in enumerate(lines, start=1)
+    ], currencies.pop()
+
+
+def write_lines(order: Order, rows: list[OrderLine]) -> None:
+    for row in rows:
+        row.order_id = order.pk
+    OrderLine.objects.bulk_create(rows)
+
+
+def ship_to(user: int, address: int | None) -> dict[str, str]:
+    """The order's copy of one of the user's addresses: the one named, else the active one.
+
+    Raises:
+        ValidationError: there is no such address.
+    """
+    addresses = Address.objects.filter(user=user)
+    found = (addresses.filter(active=True) if address is None else addresses.filter(pk=address)).first()
+    if found is None and address is None:
+        raise ValidationError({"address": ["There is no active address. Make one active, or name one here."]})
+    if found is None:
+        raise ValidationError({"address": ["There is no such address of the user who orders."]})
+    return {f"ship_{name}": getattr(found, name) for name in ("street", "city", "postcode", "country")}

@@ -1,0 +1,187 @@
+"""The endpoints of orders and products. They parse, call a service or a plan, and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import idempotency, keyset, parameters
+from api.selection import apply, from_request
+from api.shaping import plan_for
+from api.views import ShapedViewSet
+from businesses.views import ScopedViewSet
+from orders import export, services
+from orders.filters import OrderFilter, ProductFilter
+from orders.models import Order, OrderEvent, Product
+from orders.serializers import (
+    OrderCreateSerializer,
+    OrderEditSerializer,
+    OrderEventSerializer,
+    OrderSerializer,
+    ProductSerializer,
+    SummarySerializer,
+    TransitionSerializer,
+)
+from orders.states import Status
+from orders.summary import GROUPS, summarise
+
+BY_ID = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
+CHANGES = keyset.Order(("revision", "id"))
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+    OpenApiParameter.HEADER,
+    description="Makes the request safe to repeat: the same key and content place one order.",
+)
+GROUP_BY = OpenApiParameter("group_by", OpenApiTypes.STR, required=True, enum=list(GROUPS))
+
+
+class OrderViewSet(ScopedViewSet):
+    """The orders of the companies and offices that you may see."""
+
+    queryset = Order.objects.none()
+    serializer_class = OrderSerializer
+    filterset_class = OrderFilter
+    orderings = {
+        "-placed_at": keyset.Order(("placed_at", "id"), descending=True),
+        "placed_at": keyset.Order(("placed_at", "id")),
+    }
+
+    def visible(self) -> QuerySet[Order]:
+        return Order.objects.filter(self.scope.within(company="company", office="office"))
+
+    def order(self, request: Request) -> keyset.Order:
+        if "since_version" not in request.query_params:
+            return super().order(request)
+        if "ordering" in request.query_params:
+            raise ValidationError({"ordering": ["Changes come in their own order; leave it out with since_version."]})
+        return CHANGES
+
+    def filter_queryset(self, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        orders: QuerySet[Order] = super().filter_queryset(queryset)
+        if "since_version" in self.request.query_params:
+            orders = orders.filter(company=self.the_company())
+        return orders
+
+    def the_company(self) -> int:
+        """The one company whose versions are counted from. Raises ValidationError unless there is exactly one."""
+        named = {int(company) for company in self.request.query_params.getlist("company")}
+        companies = self.scope.companies() & named if named else self.scope.companies()
+        if len(companies) != 1:
+            raise ValidationError({"since_version": ["Versions count for each company: name one with `company`."]})
+        return companies.pop()
+
+    @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
+    def create(self, request: Request) -> Response:
+        """Place an order. Prices and names come from the catalogue."""
+        parameters.check(request, {"fields", "expand", "format"})
+        serializer = OrderCreateSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        payload = serializer.validated_data
+        placed = services.place(
+            scope=self.scope, key=idempotency.key_of(request), digest=idempotency.digest(payload), **payload
+        )
+        headers = {"Location": request.build_absolute_uri(f"{request.path}/{placed.order.pk}")}
+        if placed.replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return self.written(placed.order, status.HTTP_201_CREATED, **headers)
+
+    @extend_schema(request=OrderEditSerializer, responses={200: OrderSerializer})
+    def partial_update(self, request: Request, id: int) -> Response:
+        """Change the lines of a placed order, or where it goes."""
+        order = self.to_change(request, id)
+        serializer = OrderEditSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        services.edit(scope=self.scope, order=order, **serializer.validated_data)
+        return self.written(order)
+
+    @extend_schema(request=TransitionSerializer, responses={200: OrderSerializer})
+    def transition(self, request: Request, id: int) -> Response:
+        """Approve, fulfil or cancel an order."""
+        order = self.to_change(request, id)
+        serializer = TransitionSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        step = serializer.validated_data
+        services.move(scope=self.scope, order=order, to=Status(step["to"]), version=step["version"])
+        return self.written(order)
+
+    def to_change(self, request: Request, key: int) -> Order:
+        parameters.check(request, {"fields", "expand", "format"})
+        order = self.visible().filter(pk=key).only("company", "office", "placed_by").first()
+        if order is None:
+            raise NotFound("There is no such order, or not for you.")
+        return order
+
+    @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY])
+    def summary(self, request: Request) -> Response:
+        """Counts and totals of the matching orders, for each group and currency."""
+        self.check_parameters(request, {"group_by", "format"})
+        group_by = request.query_params.get("group_by", "")
+        if group_by not in GROUPS:
+            raise ValidationError({"group_by": [f"Must be one of {', '.join(GROUPS)}."]})
+        rows = summarise(self.filter_queryset(self.get_queryset()), group_by)
+        return Response(SummarySerializer({"group_by": group_by, "results": rows}).data)
+
+
+class OrderExportViewSet(OrderViewSet):
+    """Every matching order as a stream."""
+
+    renderer_classes = [export.NDJSONRenderer, export.CSVRenderer]
+    pagination_class = None  # type: ignore[assignment]
+
+    def export(self, request: Request) -> StreamingHttpResponse:
+        self.check_parameters(request, {"ordering", "fields", "expand", "format"})
+        selection, order = from_request(request), self.order(request)
+        plan = plan_for(self.serializer_class, selection, order.columns)
+        orders = plan.shape(self.filter_queryset(self.get_queryset())).order_by(*order.names())
+        serializer = self.serializer_class(many=True, context=self.get_serializer_context())
+        apply(selection, serializer)
+        renderer = request.accepted_renderer
+        if renderer.format == "csv":
+            encode = export.CSV(serializer)
+            body = export.stream(orders, serializer.to_representation, encode, head=encode.header())
+        else:
+            body = export.stream(orders, serializer.to_representation, export.ndjson)
+        return StreamingHttpResponse(
+            body,
+            content_type=f"{renderer.media_type}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="orders.{renderer.format}"'},
+        )
+
+
+class OrderEventViewSet(ScopedViewSet):
+    """What happened to an order, oldest first."""
+
+    queryset = OrderEvent.objects.none()
+    serializer_class = OrderEventSerializer
+    orderings = BY_ID
+
+    def visible(self) -> QuerySet[OrderEvent]:
+        within = self.scope.within(company="order__company", office="order__office")
+        return OrderEvent.objects.filter(within, order=self.kwargs["id"])
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().list(request, *args, **kwargs)
+        if not response.data["results"] and "cursor" not in request.query_params:
+            raise NotFound("There is no such order, or not for you.")  # one that exists was at least placed
+        return response
+
+
+class ProductViewSet(ShapedViewSet):
+    """The catalogue. Inactive products can't be ordered any more."""
+
+    queryset = Product.objects.none()
+    serializer_class = ProductSerializer
+    filterset_class = ProductFilter
+    orderings = {"sku": keyset.Order(("sku", "id")), "-sku": keyset.Order(("sku", "id"), descending=True)}
+
+    def visible(self) -> QuerySet[Product]:
+        return Product.objects.all()
