@@ -10,6 +10,8 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 
 MOST_VALUES = 1000  # of one repeated parameter
 MOST_ID = 2**63 - 1
@@ -48,24 +50,36 @@ class InstantField(forms.CharField):
 
 
 class RepeatedFilter(django_filters.Filter):
-    """Matches any of the values given: `status=placed&status=approved`."""
+    """Matches any of the values given: `status=placed&status=approved`. `items` is the schema of one value."""
+
+    items: dict[str, Any] = {"type": "string"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, lookup_expr="in", **kwargs)
+        schema = {"type": "array", "maxItems": MOST_VALUES, "items": self.items}
+        text = " ".join(filter(None, [kwargs.get("help_text"), "May be repeated: any of the values matches."]))
+        extend_schema_field(schema | {"description": text})(self)
 
 
 class RepeatedIdFilter(RepeatedFilter):
     field_class = RepeatedIdField
+    items = {"type": "integer", "minimum": 1, "maximum": MOST_ID}
 
 
 class RepeatedChoiceFilter(RepeatedFilter):
     field_class = forms.MultipleChoiceField
 
+    def __init__(self, *args: Any, choices: list[tuple[str, str]], **kwargs: Any) -> None:
+        self.items = {"type": "string", "enum": [value for value, _ in choices]}
+        super().__init__(*args, choices=choices, **kwargs)
 
+
+@extend_schema_field(OpenApiTypes.DATETIME)
 class InstantFilter(django_filters.Filter):
     field_class = InstantField
 
 
+@extend_schema_field(OpenApiTypes.DATE)
 class DateFilter(django_filters.DateFilter):
     """A calendar day: `2026-01-31`."""
 
@@ -82,5 +96,6 @@ class VersionField(forms.Field):
         return int(value)
 
 
+@extend_schema_field({"type": "integer", "minimum": 0, "maximum": MOST_ID})
 class VersionFilter(django_filters.Filter):
     field_class = VersionField

@@ -153,7 +153,7 @@ class Walk:
             reader = getattr(self.model, name, None)
             function = reader.func if isinstance(reader, cached_property) else getattr(reader, "fget", reader)
             self.declared(function, f"{where} ({self.model.__name__}.{name})")
-        elif not found.is_relation or name == getattr(found, "attname", None):
+        elif not found.is_relation or name != relation_name(found):
             self.draft.columns.add(f"{self.prefix}{found.name}")
         elif found.one_to_many or found.many_to_many:
             self.collection(name, found, rest, bound, where)
@@ -207,6 +207,13 @@ def attribute(model: type[Model], name: str) -> Field[Any, Any] | ForeignObjectR
     except FieldDoesNotExist:
         return None
     return None if isinstance(found, ForeignObjectRel) else found  # type: ignore[return-value]
+
+
+def relation_name(relation: Any) -> str:
+    """How an instance's related object is read; `company_id` reads the key of `company` instead."""
+    if isinstance(relation, ForeignObjectRel):
+        return str(relation.get_accessor_name())
+    return str(relation.name)
 
 
 def key_of(model: type[Model]) -> str:

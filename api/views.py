@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
+from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
@@ -26,9 +27,11 @@ class ApiView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-cache")
+        patch_vary_headers(response, ["Accept", "Authorization"])
         quota = getattr(getattr(request, "_request", request), "quota", None)
         if quota:
-            response.headers.update(quota.headers())
+            for name, value in quota.headers().items():
+                response.headers[name] = value
         return response
 
 
@@ -91,9 +94,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         parameters.check(request, {"fields", "expand", "format"})
-        return Response(self.detail(from_request(request), self.kwargs["id"]))
+        return Response(self.shown(from_request(request), self.kwargs["id"]))
 
-    def detail(self, selection: Selection, key: int) -> Any:
+    def shown(self, selection: Selection, key: int) -> Any:
         """One object as the API shows it, read through its plan. Raises NotFound where it is not visible."""
         plan = plan_for(self.serializer_class, selection)
         row = plan.shape(self.visible()).filter(pk=key).first()
@@ -103,7 +106,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:
         """The answer to a write: the object read anew, as a GET would show it."""
-        return Response(self.detail(from_request(self.request), row.pk), status=status_code, headers=headers)
+        return Response(self.shown(from_request(self.request), row.pk), status=status_code, headers=headers)
 
     def render(self, data: Any, selection: Selection, *, many: bool = False) -> Any:
         serializer = self.serializer_class(data, many=many, context=self.get_serializer_context())

@@ -17,7 +17,8 @@ from rest_framework.request import Request
 from businesses.models import User
 from businesses.scope import Scope, scope_of
 
-USER_COLUMNS = ("id", "username", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
+# In the order of the model's fields, which is how Model.from_db takes values.
+USER_COLUMNS = ("id", "is_superuser", "username", "first_name", "last_name", "is_staff", "is_active")
 MEMBERSHIP_COLUMNS = ("company_id", "office_id", "role", "company__revision")
 TOKEN_LONGEST = 200  # characters
 

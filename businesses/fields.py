@@ -7,8 +7,16 @@ from typing import Any
 from django.db import models
 from django.db.models.expressions import Col
 from django.db.models.fields.related import ForeignObject
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 from django.db.models.lookups import Exact
 from django.db.models.sql.where import WhereNode
+
+
+class OptionalDescriptor(ForwardManyToOneDescriptor):
+    """Loads the related row where it was not fetched along; without one the value is None."""
+
+    def get_object(self, instance: models.Model) -> Any:
+        return self.get_queryset(instance=instance).filter(self.field.get_reverse_related_filter(instance)).first()
 
 
 class ActiveAddress(ForeignObject):
@@ -20,6 +28,7 @@ class ActiveAddress(ForeignObject):
     """
 
     requires_unique_target = False
+    forward_related_accessor_class = OptionalDescriptor
 
     def __init__(self, to: Any = "businesses.Address", **kwargs: Any) -> None:
         super().__init__(
@@ -39,3 +48,6 @@ class ActiveAddress(ForeignObject):
     def get_extra_restriction(self, alias: str, related_alias: str) -> WhereNode:
         active = self.remote_field.model._meta.get_field("active")
         return WhereNode([Exact(Col(alias, active), True)])
+
+    def get_extra_descriptor_filter(self, instance: models.Model) -> dict[str, Any]:
+        return {"active": True}

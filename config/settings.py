@@ -184,5 +184,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
     "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"propagate": False}},
+    "loggers": {"django.request": {"level": "ERROR"}},  # a client's mistake is no event of ours
 }

@@ -1,0 +1,96 @@
+"""The web process: waitress, with every default that does not fit set here.
+
+python -m config.server      serves on $PORT (8000)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from waitress import create_server
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from config import env
+
+logger = logging.getLogger(__name__)
+
+BODY_LIMIT = 10_000_000  # bytes; read into a temporary file before the application sees any
+
+
+class ProblemTask(ErrorTask):
+    """Refusals of waitress itself (bodies or headers too large, not HTTP) as problem documents."""
+
+    def execute(self) -> None:
+        from api.problems import MEDIA_TYPE, problem
+
+        error = self.request.error
+        request: Any = SimpleNamespace(path=self.request.path or "", id=str(uuid.uuid4()))
+        code = error.reason.lower().replace(" ", "_")
+        body = json.dumps(problem(request, error.code, code, str(error.body))).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [("Content-Type", MEDIA_TYPE), ("X-Request-Id", request.id)]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    error_task_class = ProblemTask
+
+
+def make_server(application: Any, host: str, port: int) -> Any:
+    """A waitress server that listens, not yet running. `send_bytes` stays at its default: each chunk leaves at once."""
+    behind_router = env.flag("BEHIND_ROUTER", default="DYNO" in os.environ)
+    server = create_server(
+        application,
+        host=host,
+        port=port,
+        threads=env.integer("WEB_THREADS", 4, least=1),
+        ident="",
+        max_request_body_size=BODY_LIMIT,
+        channel_request_lookahead=1,  # a client that left is noticed before its request is run
+        connection_limit=500,
+        asyncore_use_poll=True,  # select() ends at file descriptor 1024
+        channel_timeout=120,  # the router keeps idle connections for 90 s
+        clear_untrusted_proxy_headers=True,
+        **(
+            {
+                "trusted_proxy": "*",
+                "trusted_proxy_count": 1,
+                "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto x-forwarded-port",
+            }
+            if behind_router
+            else {}
+        ),
+    )
+    server.channel_class = Channel
+    return server
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        django.setup()
+        from config.checks import missing
+        from config.wsgi import application
+
+        if names := missing():
+            raise ImproperlyConfigured(f"not set: {', '.join(names)}")
+        server = make_server(application, env.text("HOST", "0.0.0.0"), env.integer("PORT", 8000))  # noqa: S104 a dyno's address is not known
+    except (ImproperlyConfigured, OSError) as problem:
+        sys.exit(f"error: {problem}")
+    logger.info("serving on %s:%s", server.effective_host, server.effective_port)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()
