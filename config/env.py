@@ -24,6 +24,14 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be one of 1, 0, true, false, yes, no, on, off; it is {value!r}")
 
 
+def choice(name: str, choices: tuple[str, ...], default: str) -> str:
+    """One of `choices`. Raises ImproperlyConfigured for anything else."""
+    value = os.environ.get(name, default)
+    if value in choices:
+        return value
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}; it is {value!r}")
+
+
 def integer(name: str, default: int, least: int = 0) -> int:
     """A whole number of at least `least`. Raises ImproperlyConfigured for anything else."""
     value = os.environ.get(name, str(default))

@@ -140,9 +140,8 @@ THROTTLES = {  # name: (requests, seconds)
     "login-address": (env.integer("THROTTLE_LOGIN_ADDRESS", 30, least=1), 60),
     "login-user": (env.integer("THROTTLE_LOGIN_USER", 10, least=1), 60),
 }
-SHAPING_GUARD = "report"  # a query while rendering: "raise" in tests and development, "report" in production
-if DEBUG:
-    SHAPING_GUARD = "raise"
+# A query while rendering: "raise" in tests and development, "report" (answer and log) in production.
+SHAPING_GUARD = env.choice("SHAPING_GUARD", ("raise", "report"), "raise" if DEBUG else "report")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["businesses.authentication.ScopeAuthentication"],

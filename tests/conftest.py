@@ -1,0 +1,66 @@
+"""The suite runs on a real PostgreSQL and a real Redis, started here and stopped when pytest ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+from django.conf import settings
+
+from tests import servers
+
+ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "SECRET_KEY": "a-key-for-tests-only-0123456789-0123456789-0123456789",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "HTTPS": "0",
+    "SHAPING_GUARD": "raise",
+    "LOG_LEVEL": "ERROR",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Runs before pytest-django reads the settings. Workers of xdist share the servers of their controller."""
+    for name in [name for name in os.environ if name in ("DEBUG", "PORT", "DYNO")]:
+        del os.environ[name]
+    os.environ.update(ENVIRONMENT)
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if not worker:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        try:
+            addresses = stack.enter_context(servers.running())
+        except servers.ServerMissingError as problem:
+            raise pytest.UsageError(str(problem)) from None
+        os.environ["DATABASE_URL"] = addresses.database_url
+        os.environ["REDIS_URL"] = addresses.redis_url
+    else:
+        base, number = os.environ["REDIS_URL"].rsplit("/", 1)[0], int(worker.removeprefix("gw")) + 1
+        os.environ["REDIS_URL"] = f"{base}/{number}"
+    assert settings.DATABASES  # loads them: pytest-django sets Django up only where settings are loaded
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """No test sees another's throttle counters."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def client_of() -> Callable[..., object]:
+    """`client_of(user)`: an API client with a real token of that user, and so its real scope."""
+    from rest_framework.test import APIClient
+
+    from businesses import tokens
+    from businesses.models import User
+
+    def make(user: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Token {tokens.issue(user)[0]}")
+        return client
+
+    return make
