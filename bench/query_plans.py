@@ -1,0 +1,164 @@
+"""Database time and plans of GET /api/orders on 1M orders of 50 companies, one of which has 350 offices.
+
+    python -m bench.query_plans [--orders 1000000] [--keep-url postgres://…]
+
+Starts a PostgreSQL of its own and fills it (some minutes; `--url` takes one that is filled already).
+Every case is a real request; each of its statements then runs under EXPLAIN (ANALYZE), five times,
+and the medians of planning plus execution are added up. Exit code 1 if a request takes 20 ms of
+database time or more, or if a plan reads orders sequentially.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+from typing import Any
+
+import django
+from rich.console import Console
+from rich.table import Table
+
+from tests.servers import running
+
+LIMIT_MS = 20
+RUNS = 5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--url", help="a database that this script or seed_demo filled")
+    options = parser.parse_args()
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "SECRET_KEY": "bench" * 12, "HTTPS": "0"}
+    os.environ |= {"ALLOWED_HOSTS": "testserver", "THROTTLE_USER": "1000000"}
+    if options.url:
+        os.environ["DATABASE_URL"] = options.url
+        return measure()
+    with running() as addresses:
+        os.environ["DATABASE_URL"] = addresses.database_url
+        return measure(options.orders)
+
+
+def measure(orders: int = 0) -> int:
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    if orders:
+        call_command("seed_demo", orders=orders)
+    table = Table("request", "rows", "database ms", "statements", "reads orders by", title="GET /api/orders")
+    failed = False
+    for name, url in cases().items():
+        rows, milliseconds, plans = request(url)
+        scans = sorted({scan for plan in plans for scan in order_scans(plan["Plan"])})
+        bad = milliseconds >= LIMIT_MS or "Seq Scan" in scans
+        failed |= bad
+        mark = "red" if bad else ""
+        table.add_row(name, str(rows), f"{milliseconds:.2f}", str(len(plans)), ", ".join(scans), style=mark)
+    Console(width=140).print(table)
+    return int(failed)
+
+
+def cases() -> dict[str, str]:
+    """A name and a URL for each filter, in values that match much, little and nothing."""
+    from businesses.models import Office, User
+    from orders.models import Order
+
+    company = User.objects.get(username="demo").memberships.get().company
+    offices = list(Office.objects.filter(company=company).values_list("pk", flat=True))
+    foreign = Office.objects.exclude(company=company).first()
+    newest = Order.objects.filter(company=company).order_by("-placed_at", "-id")
+    person = newest[0].placed_by_id
+    middle = newest[newest.count() // 2]
+    queries = {
+        "first page": "",
+        "first page, 200 rows": "limit=200",
+        "oldest first": "ordering=placed_at",
+        "page 10,000": f"cursor={deep_cursor(newest[min(500_000, newest.count() - 51)])}",
+        "status=placed": "status=placed",
+        "status, two of them": "status=placed&status=cancelled",
+        "company": f"company={company.pk}",
+        "office": f"office={offices[0]}",
+        "office, ten": "&".join(f"office={pk}" for pk in offices[:10]),
+        "office, all 350": "&".join(f"office={pk}" for pk in offices),
+        "office of another company": f"office={foreign.pk if foreign else 0}",
+        "placed_by": f"placed_by={person}",
+        "placed_by of nobody": "placed_by=999999999",
+        "date_after, recent": "date_after=2025-12-31",
+        "date_before, old": "date_before=2024-01-05",
+        "date_before, nothing": "date_before=2020-01-01",
+        "placed_after": "placed_after=2025-12-31T12:00:00Z",
+        "placed_before": "placed_before=2024-06-01T00:00:00Z",
+        "since_version, all": "since_version=0",
+        "since_version, latest": f"since_version={company.revision - 10}",
+        "search, year": "search=2024",
+        "search, old thousand": "search=2024-0000",
+        "search, one": f"search={middle.number}",
+        "search, nothing": "search=zzz",
+    }
+    return {name: f"/api/orders?{query}" for name, query in queries.items()}
+
+
+def deep_cursor(row: Any) -> str:
+    """The cursor behind `row` of the demo user's unfiltered list."""
+    from types import SimpleNamespace
+
+    from django.http import QueryDict
+
+    from api import keyset
+    from businesses.models import User
+
+    demo = User.objects.get(username="demo")
+    asked: Any = SimpleNamespace(user=demo, path="/api/orders", query_params=QueryDict(""))
+    return keyset.encode(keyset.Cursor((row.placed_at, row.pk)), keyset.binding(asked))
+
+
+def request(url: str) -> tuple[int, float, list[dict[str, Any]]]:
+    """Rows answered, milliseconds of database time, and the plan of each statement."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+    from rest_framework.test import APIClient
+
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {demo_token()}")
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(url)
+    assert response.status_code == 200, response.content
+    plans, total = [], 0.0
+    for query in captured:
+        runs = [explain(query["sql"]) for _ in range(RUNS)]
+        total += statistics.median(run["Planning Time"] + run["Execution Time"] for run in runs)
+        plans.append(runs[-1])
+    return len(response.json()["results"]), total, plans
+
+
+def explain(sql: str) -> dict[str, Any]:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        plan: dict[str, Any] = cursor.fetchone()[0][0]
+        return plan
+
+
+def demo_token() -> str:
+    from businesses import tokens
+    from businesses.models import User
+
+    return tokens.issue(User.objects.get(username="demo"))[0]
+
+
+def order_scans(node: dict[str, Any]) -> list[str]:
+    """How the plan reads orders: index names, or "Seq Scan"."""
+    own = []
+    if node.get("Relation Name") == "orders_order":
+        own = [node.get("Index Name") or node["Node Type"]]
+    elif node["Node Type"] == "Bitmap Index Scan":
+        own = [node["Index Name"]]
+    return own + [scan for child in node.get("Plans", []) for scan in order_scans(child)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
