@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -12,6 +15,19 @@ TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 def text(name: str, default: str = "") -> str:
     """The variable as it stands, without surrounding blanks."""
     return os.environ.get(name, default).strip()
+
+
+def file(path: Path) -> str:
+    """What a file says, nothing where there is none."""
+    return path.read_text().strip() if path.exists() else ""
+
+
+def database(name: str, default: str, **options: Any) -> dict[str, Any]:
+    """Django's settings of the database that a URL names. Raises ImproperlyConfigured without repeating the URL."""
+    try:
+        return dict(dj_database_url.parse(text(name) or default, **options))
+    except (ValueError, dj_database_url.ParseError):
+        raise ImproperlyConfigured(f"{name} is not a database URL such as postgres://user:password@host/name") from None
 
 
 def flag(name: str, default: bool) -> bool:

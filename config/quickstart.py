@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.core.management.utils import get_random_secret_key
@@ -20,20 +21,17 @@ from config import env
 from config.server import make_server
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / ".run"
 DEMO = {"companies": 20, "offices": 600, "users": 300, "orders": 20_000}
 
 
 def main() -> None:
-    KEPT.mkdir(exist_ok=True)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    os.environ.setdefault("SECRET_KEY", kept_secret_key())
-    os.environ.setdefault("DATABASE_URL", f"sqlite:///{KEPT / 'orders.sqlite3'}")
     os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1")
     os.environ.setdefault("HTTPS", "0")
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     try:
         port = env.integer("PORT", 8000)
+        keep_secret_key(settings.LOCAL)
         django.setup()
         token = prepare()
         from config.wsgi import application
@@ -45,19 +43,18 @@ def main() -> None:
     server.run()
 
 
-def kept_secret_key() -> str:
-    """The same key at every start, so that sessions and cursors survive a restart."""
-    file = KEPT / "secret-key"
-    if not file.exists():
+def keep_secret_key(folder: Path) -> None:
+    """Write a secret key where the settings look for it, so that sessions and cursors survive a restart."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "secret-key"
+    if not env.text("SECRET_KEY") and not file.exists():
         file.touch(mode=0o600)
         file.write_text(get_random_secret_key())
-    return file.read_text()
+        settings.SECRET_KEY = file.read_text()
 
 
 def prepare() -> str:
     """Bring database and static files up to date; return a new token of the demo user."""
-    from django.conf import settings
-
     from businesses import tokens
     from businesses.models import User
 

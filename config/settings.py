@@ -1,7 +1,7 @@
 """Settings of the service. Everything that differs between deployments is an environment variable.
 
 `collectstatic` runs in Heroku's build without any of them, so nothing here insists on one;
-`config.checks` names what is missing, and `config.server` does not start without it.
+`config.checks` names what a deployment lacks, and `config.server` does not start without it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import dj_database_url
-
 from config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+LOCAL = BASE_DIR / ".run"  # what `make run` keeps: an SQLite file and a secret key
+
 DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.text("SECRET_KEY", "insecure-key-of-debug-mode" if DEBUG else "")
+SECRET_KEY = env.text("SECRET_KEY") or env.file(LOCAL / "secret-key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 RELEASE = env.text("HEROKU_SLUG_COMMIT", "dev")
@@ -72,21 +72,21 @@ TEMPLATES = [
 
 # --- Data
 
-DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}" if DEBUG else "")
-DATABASES = {}
-if DATABASE_URL:
-    DATABASES["default"] = dj_database_url.parse(
-        DATABASE_URL,
+DATABASES = {
+    "default": env.database(
+        "DATABASE_URL",
+        f"sqlite:///{LOCAL / 'orders.sqlite3'}",
         conn_max_age=env.integer("DATABASE_CONN_MAX_AGE", 600),  # opening one costs 7–11 ms
         conn_health_checks=True,
     )
-    if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-        # Writers queue at BEGIN; a read lock that is upgraded later fails at once instead.
-        DATABASES["default"]["OPTIONS"] = {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        }
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Writers queue at BEGIN; a read lock that is upgraded later fails at once instead.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
 
 REDIS_URL = env.text("REDIS_URL")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -118,7 +118,7 @@ USE_TZ = True
 # --- Static files
 
 STATIC_URL = env.text("STATIC_HOST") + "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
 
 # --- Security

@@ -132,6 +132,8 @@ def cell(row: dict[str, Any], path: tuple[str, ...]) -> Any:
     value: Any = row
     for name in path:
         value = (value or {}).get(name)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, (list, dict)):
         return " ".join(map(str, value))
     if isinstance(value, str) and value.startswith(FORMULA):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.conf import settings
@@ -30,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not worker:
         stack = ExitStack()
         config.add_cleanup(stack.close)
+        if config.option.basetemp is None:  # pytest's own choice would stay behind
+            config.option.basetemp = stack.enter_context(TemporaryDirectory(prefix="orders-tests-"))
         try:
             addresses = stack.enter_context(servers.running())
         except servers.ServerMissingError as problem:
