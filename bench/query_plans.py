@@ -1,6 +1,6 @@
 """Database time and plans of GET /api/orders on 1M orders of 50 companies, one of which has 350 offices.
 
-    python -m bench.query_plans [--orders 1000000] [--keep-url postgres://…]
+    python -m bench.query_plans [--orders 1000000] [--url postgres://…]
 
 Starts a PostgreSQL of its own and fills it (some minutes; `--url` takes one that is filled already).
 Every case is a real request; each of its statements then runs under EXPLAIN (ANALYZE), five times,
@@ -50,8 +50,12 @@ def measure(orders: int = 0) -> int:
         call_command("seed_demo", orders=orders)
     table = Table("request", "rows", "database ms", "statements", "reads orders by", title="GET /api/orders")
     failed = False
-    for name, url in cases().items():
-        rows, milliseconds, plans = request(url)
+    demo, roving = token("demo"), token(roving_user())
+    urls = [(name, demo, url) for name, url in cases().items()]
+    urls.append(("first page, of ten small companies", roving, "/api/orders"))
+    urls.append(("search, of ten small companies", roving, "/api/orders?search=2024"))
+    for name, bearer, url in urls:
+        rows, milliseconds, plans = request(url, bearer)
         scans = sorted({scan for plan in plans for scan in order_scans(plan["Plan"])})
         bad = milliseconds >= LIMIT_MS or "Seq Scan" in scans
         failed |= bad
@@ -115,14 +119,14 @@ def deep_cursor(row: Any) -> str:
     return keyset.encode(keyset.Cursor((row.placed_at, row.pk)), keyset.binding(asked))
 
 
-def request(url: str) -> tuple[int, float, list[dict[str, Any]]]:
+def request(url: str, bearer: str) -> tuple[int, float, list[dict[str, Any]]]:
     """Rows answered, milliseconds of database time, and the plan of each statement."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
     from rest_framework.test import APIClient
 
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Token {demo_token()}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {bearer}")
     with CaptureQueriesContext(connection) as captured:
         response = client.get(url)
     assert response.status_code == 200, response.content
@@ -143,11 +147,21 @@ def explain(sql: str) -> dict[str, Any]:
         return plan
 
 
-def demo_token() -> str:
+def token(username: str) -> str:
     from businesses import tokens
     from businesses.models import User
 
-    return tokens.issue(User.objects.get(username="demo"))[0]
+    return tokens.issue(User.objects.get(username=username))[0]
+
+
+def roving_user() -> str:
+    """A buyer in ten companies that have about 1 % of all orders each."""
+    from businesses.models import Company, Membership, Role, User
+
+    user, _ = User.objects.get_or_create(username="roving")
+    for company in Company.objects.order_by("pk")[1:11]:
+        Membership.objects.get_or_create(user=user, company=company, defaults={"role": Role.BUYER})
+    return user.username
 
 
 def order_scans(node: dict[str, Any]) -> list[str]:

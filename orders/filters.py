@@ -27,7 +27,12 @@ class OrderFilter(django_filters.FilterSet):
         "gt",
         help_text="Orders of one company that changed after this version, in the order of their changes.",
     )
-    search = django_filters.CharFilter("number", "startswith", max_length=20, help_text="Start of the number.")
+    search = django_filters.CharFilter(
+        "number",
+        "startswith",
+        max_length=20,
+        help_text="Start of the number; ordered by number unless `ordering` says otherwise.",
+    )
 
     def from_day(self, orders: QuerySet[Order], name: str, day: date) -> QuerySet[Order]:
         return orders.filter(placed_at__gte=datetime.combine(day, time.min, UTC))

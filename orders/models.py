@@ -63,11 +63,8 @@ class Order(models.Model):
 
     class Meta:
         constraints = [
-            # With these operator classes the one index serves equality and GET /api/orders?search=
-            # under any collation; they mean something to PostgreSQL only.
-            models.UniqueConstraint(
-                fields=["company", "number"], opclasses=["int8_ops", "varchar_pattern_ops"], name="order_number"
-            ),
+            # Also GET /api/orders?search=, a range of it as the column's collation is "C" (migration 0002).
+            models.UniqueConstraint(fields=["company", "number"], name="order_number"),
             models.UniqueConstraint(fields=["placed_by", "idempotency_key"], name="order_idempotency_key"),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="order_status_is_known"),
             models.CheckConstraint(condition=Q(total__gte=0), name="order_total_is_not_negative"),
@@ -83,8 +80,9 @@ class Order(models.Model):
             models.Index(fields=["company", "status", "-placed_at", "-id"], name="order_by_status"),
             # … ?since_version=
             models.Index(fields=["company", "revision", "id"], name="order_by_revision"),
-            # … of a member of several companies, and the admin's list.
+            # … of a member of several companies, and the admin's list and search.
             models.Index(fields=["-placed_at", "-id"], name="order_by_time"),
+            models.Index(fields=["number", "id"], name="order_by_number"),
         ]
 
     def __str__(self) -> str:

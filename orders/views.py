@@ -53,6 +53,8 @@ class OrderViewSet(ScopedViewSet):
     orderings = {
         "-placed_at": keyset.Order(("placed_at", "id"), descending=True),
         "placed_at": keyset.Order(("placed_at", "id")),
+        "-number": keyset.Order(("number", "id"), descending=True),
+        "number": keyset.Order(("number", "id")),
     }
 
     def visible(self) -> QuerySet[Order]:
@@ -60,6 +62,8 @@ class OrderViewSet(ScopedViewSet):
 
     def order(self, request: Request) -> keyset.Order:
         if "since_version" not in request.query_params:
+            if "search" in request.query_params and "ordering" not in request.query_params:
+                return self.orderings["-number"]  # by time, a prefix of old numbers would walk past all newer orders
             return super().order(request)
         if "ordering" in request.query_params:
             raise ValidationError({"ordering": ["Changes come in their own order; leave it out with since_version."]})

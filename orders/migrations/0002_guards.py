@@ -1,8 +1,14 @@
-"""What only the database can hold, on PostgreSQL: an order's office is of its company; events stay."""
+"""What only PostgreSQL can hold: an order's office is of its company; events stay; numbers sort by their bytes,
+so that one index serves their order and the search for a prefix under any locale.
+"""
 
 from django.db import migrations
 
 GUARDS = [
+    (
+        'ALTER TABLE orders_order ALTER COLUMN number TYPE varchar(20) COLLATE "C"',
+        'ALTER TABLE orders_order ALTER COLUMN number TYPE varchar(20) COLLATE "default"',
+    ),
     (
         """
         ALTER TABLE orders_order ADD CONSTRAINT order_office_of_company
