@@ -4,8 +4,8 @@
 
 Starts a PostgreSQL of its own and fills it (some minutes; `--url` takes one that is filled already).
 Every case is a real request; each of its statements then runs under EXPLAIN (ANALYZE), five times,
-and the medians of planning plus execution are added up. Exit code 1 if a request takes 20 ms of
-database time or more, or if a plan reads orders sequentially.
+and the medians of planning plus execution are added up. Exit code 1 if a request of the 350-office company
+takes 20 ms of database time or more, or if any plan reads orders sequentially.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def measure(orders: int = 0) -> int:
     for name, bearer, url in urls:
         rows, milliseconds, plans = request(url, bearer)
         scans = sorted({scan for plan in plans for scan in order_scans(plan["Plan"])})
-        bad = milliseconds >= LIMIT_MS or "Seq Scan" in scans
+        bad = "Seq Scan" in scans or (bearer == demo and milliseconds >= LIMIT_MS)
         failed |= bad
         mark = "red" if bad else ""
         table.add_row(name, str(rows), f"{milliseconds:.2f}", str(len(plans)), ", ".join(scans), style=mark)
