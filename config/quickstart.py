@@ -6,6 +6,7 @@ collects static files, prints a token and serves on 127.0.0.1:$PORT (8000). What
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -39,8 +40,9 @@ def main() -> None:
         server = make_server(application, "127.0.0.1", port)
     except (ImproperlyConfigured, CommandError, DatabaseError, OSError) as problem:
         sys.exit(f"error: {str(problem).strip()}")
-    show(f"http://127.0.0.1:{server.effective_port}", token)
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):
+        show(f"http://127.0.0.1:{server.effective_port}", token)
+        server.run()
 
 
 def keep_secret_key(folder: Path) -> None:

@@ -5,6 +5,7 @@ python -m config.server      serves on $PORT (8000)
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -33,7 +34,7 @@ class ProblemTask(ErrorTask):
         from api.problems import MEDIA_TYPE, problem
 
         error = self.request.error
-        request: Any = SimpleNamespace(path=self.request.path or "", id=str(uuid.uuid4()))
+        request: Any = SimpleNamespace(path=getattr(self.request, "path", ""), id=str(uuid.uuid4()))
         code = error.reason.lower().replace(" ", "_")
         body = json.dumps(problem(request, error.code, code, str(error.body))).encode()
         self.status = f"{error.code} {error.reason}"
@@ -88,8 +89,9 @@ def main() -> None:
         server = make_server(application, env.text("HOST", "0.0.0.0"), env.integer("PORT", 8000))  # noqa: S104 a dyno's address is not known
     except (ImproperlyConfigured, OSError) as problem:
         sys.exit(f"error: {problem}")
-    logger.info("serving on %s:%s", server.effective_host, server.effective_port)
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):
+        logger.info("serving on %s:%s", server.effective_host, server.effective_port)
+        server.run()
 
 
 if __name__ == "__main__":
