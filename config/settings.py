@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from api.breaker import BreakingConnection, BreakingSSLConnection
 from config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,10 +99,14 @@ if REDIS_URL:
             "SOCKET_CONNECT_TIMEOUT": 0.25,  # a frozen Redis costs 5 s an operation otherwise
             "SOCKET_TIMEOUT": 0.25,
             "IGNORE_EXCEPTIONS": True,
+            "CONNECTION_POOL_KWARGS": {"connection_class": BreakingConnection},
         },
     }
     if REDIS_URL.startswith("rediss:"):  # Heroku's certificate is self-signed
-        CACHES["default"]["OPTIONS"]["CONNECTION_POOL_KWARGS"] = {"ssl_cert_reqs": None}
+        CACHES["default"]["OPTIONS"]["CONNECTION_POOL_KWARGS"] = {
+            "connection_class": BreakingSSLConnection,
+            "ssl_cert_reqs": None,
+        }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "businesses.User"
