@@ -133,6 +133,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- The API
 
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # of a query: four filters take 1,000 values each
 API_BODY_LIMIT = 1_000_000  # bytes of one JSON body; waitress itself refuses more than 10 MB
 THROTTLES = {  # name: (requests, seconds)
     "user": (env.integer("THROTTLE_USER", 600, least=1), 60),
