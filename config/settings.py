@@ -173,6 +173,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api",
+    "GET_LIB_DOC_EXCLUDES": "api.openapi.undescribed",
     "ENUM_NAME_OVERRIDES": {"OrderStatus": "orders.states.Status.choices"},
 }
 
