@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test lint format requirements clean
+.PHONY: help run test lint format openapi requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ CHECK_ENV := SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-only-for-checks-012
 format: $(VENV)/installed-dev ## let ruff format and mend
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
+
+openapi: $(VENV)/installed-dev ## write the OpenAPI document anew; the suite compares it with the code
+	@env $(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requirements*.in
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \

@@ -87,6 +87,22 @@ class DateFilter(django_filters.DateFilter):
         super().__init__(*args, input_formats=[ISO_DATE], **kwargs)
 
 
+class TruthField(forms.Field):
+    """true or false; Django's own field takes anything else for "not given"."""
+
+    def clean(self, value: Any) -> bool | None:
+        if value in (None, ""):
+            return None
+        if value not in ("true", "false"):
+            raise ValidationError("Must be true or false.")
+        return bool(value == "true")
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class TruthFilter(django_filters.Filter):
+    field_class = TruthField
+
+
 class VersionField(forms.Field):
     def clean(self, value: Any) -> int | None:
         if value in (None, ""):

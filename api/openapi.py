@@ -6,10 +6,13 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from api.problems import MEDIA_TYPE
+from api.selection import MOST_PATHS, expandable, object_of
+from api.serializers import StrictSerializer
 
 
 class ProblemErrorSerializer(serializers.Serializer[Any]):
@@ -30,6 +33,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     request_id = serializers.CharField()
     errors = ProblemErrorSerializer(many=True)
 
+
+PATH = r"^[a-z_]+(\.[a-z_]+)*$"
 
 PROBLEMS = {
     400: "A parameter or the body is wrong; `errors` names what.",
@@ -54,13 +59,12 @@ class ProblemAutoSchema(AutoSchema):
         view = self.view
         action = getattr(view, "action", "")
         if action in ("list", "retrieve", "create", "partial_update", "transition", "export"):
-            for name, what in (("fields", "Keep only these"), ("expand", "Give these in full")):
-                text = f"{what}: names separated by commas, dotted where nested."
-                schema = {"type": "string", "minLength": 1}
-                parameters.append(OpenApiParameter(name, schema, description=text))
+            parameters.append(names("fields", "Keep only these", {"type": "string", "pattern": PATH}))
+            if known := expansions(view.serializer_class()):
+                parameters.append(names("expand", "Give these in full", {"type": "string", "enum": known}))
         if action in ("list", "export") and view.orderings:
-            names = list(view.orderings)
-            parameters.append(OpenApiParameter("ordering", str, enum=names, description=f"{names[0]} unless given."))
+            orders = list(view.orderings)
+            parameters.append(OpenApiParameter("ordering", str, enum=orders, description=f"{orders[0]} unless given."))
         return parameters
 
     def get_filter_backends(self) -> list[Any]:
@@ -79,15 +83,37 @@ class ProblemAutoSchema(AutoSchema):
         statuses = {400, 406, 429, 503}
         if self.view.authentication_classes:
             statuses.add(401)
-        if "{" in self.path or not self.view.authentication_classes:
+        if "{" in self.path:
             statuses.add(404)
         if self.method in ("POST", "PATCH", "PUT"):
-            statuses |= {413, 415}
+            statuses |= {413, 415} if self.get_request_serializer() else set()
             statuses |= {409} if "/orders/" in self.path else set()
             statuses |= {422} if self.path.endswith("/orders") else set()
             statuses |= {403} if "/orders" in self.path else set()
             statuses |= {401} if "/auth/" in self.path else set()
         return sorted(statuses)
+
+
+def names(parameter: str, what: str, item: dict[str, Any]) -> OpenApiParameter:
+    """A parameter that is a list of names, separated by commas."""
+    schema = {"type": "array", "minItems": 1, "maxItems": MOST_PATHS, "items": item}
+    text = f"{what}: names separated by commas, dotted where nested."
+    return OpenApiParameter(parameter, schema, description=text, style="form", explode=False)
+
+
+def expansions(serializer: serializers.BaseSerializer[Any], above: str = "") -> list[str]:
+    """Every path that `?expand=` takes here without another one being expanded first."""
+    shape = object_of(serializer)
+    found = [above + name for name in expandable(shape)]
+    for name, field in shape.fields.items():
+        if isinstance(field, serializers.BaseSerializer):
+            found += expansions(field, f"{above}{name}.")
+    return found
+
+
+def undescribed() -> list[type]:
+    """Classes whose docstrings are for developers; their subclasses do not inherit them as descriptions."""
+    return [*get_lib_doc_excludes(), StrictSerializer]
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
@@ -38,6 +38,8 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, RequestDataTooBig):
             return TooLarge(f"The body is longer than {settings.API_BODY_LIMIT} bytes.")
+        if isinstance(exc, SuspiciousOperation):  # Django's refusals, such as of more parameters than it reads
+            return exceptions.ParseError(str(exc))
         if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
             logger.error("database unavailable: %s", exc)
             return Unavailable("The database can't be reached. Try again shortly.", "database_unavailable")
@@ -70,7 +72,7 @@ class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
             self.exc.status_code,
             code,
             detail,
-            [{"name": error.attr, "code": error.code, "detail": error.detail} for error in named],
+            [{"name": error.attr, "code": error.code or "invalid", "detail": error.detail} for error in named],
         )
 
 

@@ -104,6 +104,11 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
             raise NotFound(f"There is no such {plan.model._meta.verbose_name}, or not for you.")
         return self.render(row, selection)
 
+    def check_write(self, request: Request) -> None:
+        """Raise ValidationError for a parameter that the answer could not honour: before anything is written."""
+        parameters.check(request, {"fields", "expand", "format"})
+        plan_for(self.serializer_class, from_request(request))
+
     def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:
         """The answer to a write: the object read anew, as a GET would show it."""
         return Response(self.shown(from_request(self.request), row.pk), status=status_code, headers=headers)

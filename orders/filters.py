@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from django.db.models import QuerySet
 from django_filters import rest_framework as django_filters
 
-from api.filters import DateFilter, InstantFilter, RepeatedChoiceFilter, RepeatedIdFilter, VersionFilter
+from api.filters import DateFilter, InstantFilter, RepeatedChoiceFilter, RepeatedIdFilter, TruthFilter, VersionFilter
 from orders.models import Order, Product
 from orders.states import Status
 
@@ -42,7 +42,7 @@ class OrderFilter(django_filters.FilterSet):
 
 
 class ProductFilter(django_filters.FilterSet):
-    active = django_filters.BooleanFilter("active")
+    active = TruthFilter("active")
     search = django_filters.CharFilter("sku", "startswith", max_length=40, help_text="Start of the SKU.")
 
     class Meta:

@@ -35,6 +35,10 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
 
 
 class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
+    # Declared, as a model's integer brings the bounds of the database at hand into the OpenAPI document.
+    position = serializers.IntegerField(read_only=True)
+    quantity = serializers.IntegerField(read_only=True)
+
     class Meta:
         model = OrderLine
         fields = ["position", "sku", "name", "quantity", "unit_price", "total"]

@@ -68,7 +68,7 @@ def order(at: Office, by: User, *, lines: int = 2, **values: Any) -> Order:
         updated_at=placed_at,
         revision=at.company.revision,
         **{
-            "number": f"2026-{number:08d}",
+            "number": f"2026-{at.company.revision:08d}",
             "currency": "EUR",
             "total": Decimal("5.00") * lines,
             "ship_street": "Parkvej 7",
