@@ -11,9 +11,13 @@ from businesses.fields import ActiveAddress
 
 
 class User(AbstractUser):
-    """A person with a login. What they may see and do is in their memberships."""
+    """A person with a login. What they may see and do is in their memberships.
+
+    `revision` counts the changes of the name and the addresses, which the user's own pages show.
+    """
 
     active_address = ActiveAddress()
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
 
     @property
     @needs("first_name", "last_name", "username")

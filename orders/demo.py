@@ -151,7 +151,7 @@ def users(size: Size, chance: random.Random) -> Iterator[Row]:
     for pk in range(1, size.users + 1):
         username = "demo" if pk == 1 else f"user{pk}"
         first, last = chance.choice(FIRST), chance.choice(LAST)
-        yield [pk, "!demo", None, False, username, first, last, f"{username}@example.com", False, True, END - SPAN]
+        yield [pk, "!demo", None, False, username, first, last, f"{username}@example.com", False, True, END - SPAN, 0]
 
 
 def members(size: Size) -> Iterator[tuple[int, int, int | None, Role]]:
