@@ -7,7 +7,15 @@ from datetime import UTC, date, datetime, time
 from django.db.models import QuerySet
 from django_filters import rest_framework as django_filters
 
-from api.filters import DateFilter, InstantFilter, RepeatedChoiceFilter, RepeatedIdFilter, VersionFilter
+from api.filters import (
+    BooleanFilter,
+    DateFilter,
+    InstantFilter,
+    RepeatedChoiceFilter,
+    RepeatedIdFilter,
+    StartFilter,
+    VersionFilter,
+)
 from orders.models import Order, Product
 from orders.states import Status
 
@@ -27,7 +35,7 @@ class OrderFilter(django_filters.FilterSet):
         "gt",
         help_text="Orders of one company that changed after this version, in the order of their changes.",
     )
-    search = django_filters.CharFilter("number", "startswith", max_length=20, help_text="Start of the number.")
+    search = StartFilter("number", max_length=20, help_text="Start of the number.")
 
     def from_day(self, orders: QuerySet[Order], name: str, day: date) -> QuerySet[Order]:
         return orders.filter(placed_at__gte=datetime.combine(day, time.min, UTC))
@@ -37,8 +45,8 @@ class OrderFilter(django_filters.FilterSet):
 
 
 class ProductFilter(django_filters.FilterSet):
-    active = django_filters.BooleanFilter("active")
-    search = django_filters.CharFilter("sku", "startswith", max_length=40, help_text="Start of the SKU.")
+    active = BooleanFilter("active")
+    search = StartFilter("sku", max_length=40, help_text="Start of the SKU.")
 
     class Meta:
         model = Product
