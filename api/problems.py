@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
@@ -38,6 +38,9 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, RequestDataTooBig):
             return TooLarge(f"The body is longer than {settings.API_BODY_LIMIT} bytes.")
+        if isinstance(exc, TooManyFieldsSent):
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return exceptions.ParseError(f"The query has more than {most} parameters.", "too_many_parameters")
         if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
             logger.error("database unavailable: %s", exc)
             return Unavailable("The database can't be reached. Try again shortly.", "database_unavailable")
