@@ -93,8 +93,13 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     # --- Details
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        parameters.check(request, {"fields", "expand", "format"})
+        self.check_selection(request)
         return Response(self.shown(from_request(request), self.kwargs["id"]))
+
+    def check_selection(self, request: Request) -> None:
+        """Raises ValidationError naming what can't be shown; for a write to call before it writes."""
+        parameters.check(request, {"fields", "expand", "format"})
+        plan_for(self.serializer_class, from_request(request))
 
     def shown(self, selection: Selection, key: int) -> Any:
         """One object as the API shows it, read through its plan. Raises NotFound where it is not visible."""

@@ -13,7 +13,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import idempotency, keyset, parameters
+from api import idempotency, keyset
 from api.selection import apply, from_request
 from api.shaping import plan_for
 from api.views import ShapedViewSet
@@ -82,7 +82,7 @@ class OrderViewSet(ScopedViewSet):
     @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request) -> Response:
         """Place an order. Prices and names come from the catalogue."""
-        parameters.check(request, {"fields", "expand", "format"})
+        self.check_selection(request)
         serializer = OrderCreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         payload = serializer.validated_data
@@ -114,7 +114,7 @@ class OrderViewSet(ScopedViewSet):
         return self.written(order)
 
     def to_change(self, request: Request, key: int) -> Order:
-        parameters.check(request, {"fields", "expand", "format"})
+        self.check_selection(request)
         order = self.visible().filter(pk=key).only("company", "office", "placed_by").first()
         if order is None:
             raise NotFound("There is no such order, or not for you.")
