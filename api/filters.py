@@ -37,11 +37,10 @@ class InstantField(forms.CharField):
     """A moment as RFC 3339 writes it, with its offset: `2026-01-31T08:00:00Z`."""
 
     def clean(self, value: Any) -> datetime | None:  # type: ignore[override]
-        text = super().clean(value)
-        if not text:
+        if not value:
             return None
         try:
-            moment = parse_datetime(text)
+            moment = parse_datetime(super().clean(value))
             if moment is None or moment.tzinfo is None:
                 raise ValueError
             return moment.astimezone(UTC)
@@ -87,8 +86,15 @@ class DateFilter(django_filters.DateFilter):
         super().__init__(*args, input_formats=[ISO_DATE], **kwargs)
 
 
-class TruthField(forms.Field):
-    """true or false; Django's own field takes anything else for "not given"."""
+class StartFilter(django_filters.CharFilter):
+    """The start of a text, as it stands: stripped of its spaces, a text of spaces would match everything."""
+
+    def __init__(self, *args: Any, lookup_expr: str = "startswith", **kwargs: Any) -> None:
+        super().__init__(*args, lookup_expr=lookup_expr, strip=False, **kwargs)
+
+
+class BooleanField(forms.Field):
+    """`true` or `false`. Django's own takes anything else for "not given", which would ignore it."""
 
     def clean(self, value: Any) -> bool | None:
         if value in (None, ""):
@@ -99,8 +105,8 @@ class TruthField(forms.Field):
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
-class TruthFilter(django_filters.Filter):
-    field_class = TruthField
+class BooleanFilter(django_filters.Filter):
+    field_class = BooleanField
 
 
 class VersionField(forms.Field):

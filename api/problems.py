@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
@@ -21,6 +21,7 @@ from drf_standardized_errors.types import ErrorResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from api.exceptions import TooLarge, Unavailable
 
@@ -38,7 +39,10 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, RequestDataTooBig):
             return TooLarge(f"The body is longer than {settings.API_BODY_LIMIT} bytes.")
-        if isinstance(exc, SuspiciousOperation):  # Django's refusals, such as of more parameters than it reads
+        if isinstance(exc, TooManyFieldsSent):
+            most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            return exceptions.ParseError(f"The query has more than {most} parameters.", "too_many_parameters")
+        if isinstance(exc, SuspiciousOperation):
             return exceptions.ParseError(str(exc))
         if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
             logger.error("database unavailable: %s", exc)
@@ -61,19 +65,26 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
 class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         first = error_response.errors[0]
-        named = [error for error in error_response.errors if error.attr]
-        code, detail = first.code, first.detail
+        errors = [
+            {"name": name_of(error.attr), "code": error.code or "invalid", "detail": printable(error.detail)}
+            for error in error_response.errors
+            if name_of(error.attr)
+        ]
+        code, detail = first.code, printable(first.detail)
         if isinstance(self.exc, exceptions.ValidationError):
             code = "invalid"
-            detail = "; ".join(f"{error.attr}: {error.detail}" if error.attr else error.detail for error in named[:3])
-            detail = detail or first.detail
-        return problem(
-            self.context["request"],
-            self.exc.status_code,
-            code,
-            detail,
-            [{"name": error.attr, "code": error.code or "invalid", "detail": error.detail} for error in named],
-        )
+            detail = "; ".join(f"{error['name']}: {error['detail']}" for error in errors[:3]) or detail
+        return problem(self.context["request"], self.exc.status_code, code, detail, errors)
+
+
+def name_of(attr: str | None) -> str:
+    """The dotted path of what an error is about, "" for the whole body; DRF names whole objects by a key of its own."""
+    return printable(attr or "").removesuffix(api_settings.NON_FIELD_ERRORS_KEY).removesuffix(".")
+
+
+def printable(text: str) -> str:
+    """`text` with what UTF-8 can't carry escaped: JSON may name half of a surrogate pair, and messages repeat it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def problem(

@@ -93,8 +93,13 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     # --- Details
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        parameters.check(request, {"fields", "expand", "format"})
+        self.check_selection(request)
         return Response(self.shown(from_request(request), self.kwargs["id"]))
+
+    def check_selection(self, request: Request) -> None:
+        """Raises ValidationError naming what can't be shown; for a write to call before it writes."""
+        parameters.check(request, {"fields", "expand", "format"})
+        plan_for(self.serializer_class, from_request(request))
 
     def shown(self, selection: Selection, key: int) -> Any:
         """One object as the API shows it, read through its plan. Raises NotFound where it is not visible."""
@@ -103,11 +108,6 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         if row is None:
             raise NotFound(f"There is no such {plan.model._meta.verbose_name}, or not for you.")
         return self.render(row, selection)
-
-    def check_write(self, request: Request) -> None:
-        """Raise ValidationError for a parameter that the answer could not honour: before anything is written."""
-        parameters.check(request, {"fields", "expand", "format"})
-        plan_for(self.serializer_class, from_request(request))
 
     def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:
         """The answer to a write: the object read anew, as a GET would show it."""

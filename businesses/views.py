@@ -75,11 +75,11 @@ class AddressViewSet(ScopedViewSet):
         return Address.objects.filter(user=self.request.user.pk)
 
     def create(self, request: Request) -> Response:
-        self.check_write(request)
+        self.check_selection(request)
         return self.save(Address(), status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, id: int) -> Response:
-        self.check_write(request)
+        self.check_selection(request)
         address = self.visible().filter(pk=id).first()
         if address is None:
             raise NotFound("There is no such address, or not for you.")

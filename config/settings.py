@@ -138,8 +138,8 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- The API
 
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # of a query: four filters take 1,000 values each
 API_BODY_LIMIT = 1_000_000  # bytes of one JSON body; waitress itself refuses more than 10 MB
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # of one query: four parameters may be repeated 1,000 times each
 THROTTLES = {  # name: (requests, seconds)
     "user": (env.integer("THROTTLE_USER", 600, least=1), 60),
     "anonymous": (env.integer("THROTTLE_ANONYMOUS", 60, least=1), 60),

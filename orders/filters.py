@@ -7,7 +7,15 @@ from datetime import UTC, date, datetime, time
 from django.db.models import QuerySet
 from django_filters import rest_framework as django_filters
 
-from api.filters import DateFilter, InstantFilter, RepeatedChoiceFilter, RepeatedIdFilter, TruthFilter, VersionFilter
+from api.filters import (
+    BooleanFilter,
+    DateFilter,
+    InstantFilter,
+    RepeatedChoiceFilter,
+    RepeatedIdFilter,
+    StartFilter,
+    VersionFilter,
+)
 from orders.models import Order, Product
 from orders.states import Status
 
@@ -27,11 +35,8 @@ class OrderFilter(django_filters.FilterSet):
         "gt",
         help_text="Orders of one company that changed after this version, in the order of their changes.",
     )
-    search = django_filters.CharFilter(
-        "number",
-        "startswith",
-        max_length=20,
-        help_text="Start of the number; ordered by number unless `ordering` says otherwise.",
+    search = StartFilter(
+        "number", max_length=20, help_text="Start of the number; ordered by number unless `ordering` says otherwise."
     )
 
     def from_day(self, orders: QuerySet[Order], name: str, day: date) -> QuerySet[Order]:
@@ -42,8 +47,8 @@ class OrderFilter(django_filters.FilterSet):
 
 
 class ProductFilter(django_filters.FilterSet):
-    active = TruthFilter("active")
-    search = django_filters.CharFilter("sku", "startswith", max_length=40, help_text="Start of the SKU.")
+    active = BooleanFilter("active")
+    search = StartFilter("sku", max_length=40, help_text="Start of the SKU.")
 
     class Meta:
         model = Product

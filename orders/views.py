@@ -86,7 +86,7 @@ class OrderViewSet(ScopedViewSet):
     @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request) -> Response:
         """Place an order. Prices and names come from the catalogue."""
-        self.check_write(request)
+        self.check_selection(request)
         serializer = OrderCreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         payload = serializer.validated_data
@@ -118,7 +118,7 @@ class OrderViewSet(ScopedViewSet):
         return self.written(order)
 
     def to_change(self, request: Request, key: int) -> Order:
-        self.check_write(request)
+        self.check_selection(request)
         order = self.visible().filter(pk=key).only("company", "office", "placed_by").first()
         if order is None:
             raise NotFound("There is no such order, or not for you.")

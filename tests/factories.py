@@ -68,7 +68,7 @@ def order(at: Office, by: User, *, lines: int = 2, **values: Any) -> Order:
         updated_at=placed_at,
         revision=at.company.revision,
         **{
-            "number": f"2026-{at.company.revision:08d}",
+            "number": f"2025-{number:08d}",  # the service numbers by the current year
             "currency": "EUR",
             "total": Decimal("5.00") * lines,
             "ship_street": "Parkvej 7",
@@ -92,3 +92,13 @@ def order(at: Office, by: User, *, lines: int = 2, **values: Any) -> Order:
     )
     OrderEvent.objects.create(order=row, actor=by, kind=OrderEvent.Kind.PLACED, at=placed_at)
     return row
+
+
+def copies(of: Order, number: int, **values: Any) -> list[Order]:
+    """Rows like `of` in all but their numbers, written by one statement, without lines and events."""
+    same = {field.attname: getattr(of, field.attname) for field in Order._meta.concrete_fields}
+    for name in ("id", "number", "date"):
+        del same[name]
+    return Order.objects.bulk_create(
+        Order(**{**same, "number": f"C-{next(_numbers)}", **values}) for _ in range(number)
+    )

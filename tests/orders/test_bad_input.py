@@ -1,0 +1,556 @@
+"""Whatever a client sends wrongly: a problem document that names it, and nothing written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from rest_framework.test import APIClient
+
+from businesses.models import Address, Company, Office, Role, User
+from orders.models import Order, OrderEvent, OrderLine, Product
+from tests import factories
+from tests.orders.expecting import problem
+
+pytestmark = pytest.mark.django_db
+
+BEYOND_64_BITS = 2**63
+DEEP = "[" * 100_000 + "]" * 100_000
+MISSING = object()
+
+
+@pytest.fixture
+def order(office: Office, owner: User) -> Order:
+    return factories.order(office, owner)
+
+
+@pytest.fixture
+def elsewhere() -> Office:
+    """The only office of a company that is not the owner's."""
+    return factories.office()
+
+
+@pytest.fixture
+def colleague(office: Office) -> User:
+    return factories.member(office, Role.VIEWER)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_written(
+    order: Order, as_owner: APIClient, product: Product, elsewhere: Office, colleague: User
+) -> Iterator[None]:
+    before = everything()
+    yield
+    assert everything() == before
+
+
+def everything() -> list[list[dict[str, Any]]]:
+    models = (Company, Order, OrderLine, OrderEvent, Address)
+    return [list(model.objects.order_by("pk").values()) for model in models]  # type: ignore[attr-defined]
+
+
+# --- Query parameters
+
+LISTS = ["/api/orders", "/api/orders/export", "/api/orders/summary?group_by=office"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("stauts", "placed"),
+        ("status", "open"),
+        ("status", "PLACED"),
+        ("status", "placed,approved"),
+        ("status", ""),
+        ("status", "\x00"),
+        ("status", "x" * 10_000),
+        ("company", "acme"),
+        ("company", "1,2"),
+        ("company", "0"),
+        ("company", ""),
+        ("office", "-1"),
+        ("office", "1.0"),
+        ("office", "1e3"),
+        ("office", "٣"),
+        ("office", "\x00"),
+        ("office", " 1"),
+        ("office", str(BEYOND_64_BITS)),
+        ("office", "9" * 5000),
+        ("placed_by", "me"),
+        ("placed_by", "true"),
+        ("date_after", "yesterday"),
+        ("date_after", "2026-02-30"),
+        ("date_after", "2026-02-03T00:00:00Z"),
+        ("date_after", "0000-01-01"),
+        ("date_after", "10000-01-01"),
+        ("date_after", "\x00"),
+        ("date_after", " "),
+        ("date_before", "20260203"),
+        ("date_before", ""),
+        ("placed_after", "2026-02-03"),
+        ("placed_after", "2026-02-03T00:00:00"),
+        ("placed_after", "2026-02-03T00:00:00 02:00"),
+        ("placed_after", "9999-12-31T23:59:59-01:00"),
+        ("placed_after", "0001-01-01T00:00:00+01:00"),
+        ("placed_after", " "),
+        ("placed_after", "\x00"),
+        ("placed_before", "2026-02-30T00:00:00Z"),
+        ("placed_before", "now"),
+        ("since_version", "-1"),
+        ("since_version", "1.5"),
+        ("since_version", "abc"),
+        ("since_version", str(BEYOND_64_BITS)),
+        ("search", "x" * 21),
+        ("search", "2026\x00"),
+        ("search", ""),
+    ],
+)
+def test_a_bad_parameter_is_named(as_owner: APIClient, path: str, parameter: str, value: str) -> None:
+    problem(as_owner.get(f"{path}{'&' if '?' in path else '?'}{parameter}={quote(value)}"), 400, parameter)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "201"),
+        ("limit", "10000"),
+        ("limit", "abc"),
+        ("limit", "-1"),
+        ("limit", "1.5"),
+        ("limit", ""),
+        ("limit", "٣"),
+        ("limit", "9" * 5000),
+        ("limit", "\x00"),
+        ("ordering", "total"),
+        ("ordering", "-id"),
+        ("ordering", "placed_at,id"),
+        ("ordering", ""),
+        ("ordering", "\x00"),
+        ("cursor", "garbled"),
+        ("cursor", ""),
+        ("fields", "totl"),
+        ("fields", "id,"),
+        ("fields", ""),
+        ("fields", "id,office.phone"),
+        ("fields", "status.name"),
+        ("fields", "id."),
+        ("fields", ".id"),
+        ("fields", "events"),
+        ("fields", "request_digest"),
+        ("fields", "placed_by.password"),
+        ("fields", "\x00"),
+        ("fields", ",".join(["id"] * 1 + [f"f{number}" for number in range(101)])),
+        ("fields", "x" * 10_000),
+        ("fields", ".".join(["company"] * 5000)),
+        ("expand", "offices"),
+        ("expand", "address"),
+        ("expand", "office.phone"),
+        ("expand", "lines.sku"),
+        ("expand", "id.x"),
+        ("expand", ""),
+        ("expand", "\x00"),
+    ],
+)
+def test_a_bad_shape_or_page_is_named(as_owner: APIClient, parameter: str, value: str) -> None:
+    problem(as_owner.get(f"/api/orders?{parameter}={quote(value)}"), 400, parameter)
+
+
+@pytest.mark.parametrize(
+    "parameter", ["limit", "cursor", "ordering", "fields", "search", "date_after", "since_version"]
+)
+def test_what_is_given_twice_is_named(as_owner: APIClient, parameter: str) -> None:
+    problem(as_owner.get(f"/api/orders?{parameter}=1&{parameter}=2"), 400, parameter)
+
+
+def test_every_bad_parameter_is_named_at_once(as_owner: APIClient) -> None:
+    problem(as_owner.get("/api/orders?status=open&office=x&date_after=y"), 400, "status", "office", "date_after")
+    problem(as_owner.get("/api/orders?a=1&b=2"), 400, "a", "b")
+
+
+def test_the_message_shows_the_name_and_what_is_known(as_owner: APIClient) -> None:
+    document = problem(as_owner.get("/api/orders?fields=totl"), 400, "fields")
+    assert "totl" in document["detail"]
+    assert "total" in document["detail"]
+
+
+def test_too_many_values_are_refused(as_owner: APIClient) -> None:
+    problem(as_owner.get("/api/orders?" + "&".join(f"office={number}" for number in range(1, 1002))), 400, "office")
+
+
+def test_too_many_parameters_are_refused(as_owner: APIClient) -> None:
+    query = "&".join(f"office={number}" for number in range(settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1))
+    assert "parameters" in problem(as_owner.get(f"/api/orders?{query}"), 400)["detail"]
+
+
+def test_bytes_that_are_no_text_are_refused(as_owner: APIClient) -> None:
+    problem(as_owner.get("/api/orders?status=%ff%fe"), 400, "status")
+    problem(as_owner.get("/api/orders?office=%ed%a0%80"), 400, "office")
+
+
+@pytest.mark.parametrize("path", [*LISTS[1:], "/api/orders/{order}/events", "/api/orders/{order}", "/api/products"])
+def test_an_unknown_parameter_is_named_everywhere(as_owner: APIClient, order: Order, path: str) -> None:
+    path = path.format(order=order.pk)
+    problem(as_owner.get(f"{path}{'&' if '?' in path else '?'}colour=red"), 400, "colour")
+
+
+@pytest.mark.parametrize("parameter", ["limit=5", "cursor=x"])
+def test_an_export_has_no_pages(as_owner: APIClient, parameter: str) -> None:
+    problem(as_owner.get(f"/api/orders/export?{parameter}"), 400, parameter.split("=")[0])
+
+
+@pytest.mark.parametrize("path", [*LISTS, "/api/products", "/api/orders/{order}", "/api/orders/{order}/events"])
+def test_an_unknown_format_is_named(as_owner: APIClient, order: Order, path: str) -> None:
+    path = path.format(order=order.pk)
+    problem(as_owner.get(f"{path}{'&' if '?' in path else '?'}format=bogus"), 400, "format")
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_an_unknown_media_type_is_refused(as_owner: APIClient, path: str) -> None:
+    problem(as_owner.get(path, headers={"Accept": "application/xml"}), 406)
+
+
+@pytest.mark.parametrize("path", ["/api/orders", "/api/orders/{order}/transitions"])
+@pytest.mark.parametrize("query", ["colour=red", "fields=totl", "expand=offices", "format=bogus", "limit=5"])
+def test_the_query_of_a_write_is_checked_before_it_writes(
+    as_owner: APIClient, office: Office, order: Order, product: Product, path: str, query: str
+) -> None:
+    content = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+    if "order" in path[12:]:
+        content = {"to": "approved", "version": order.revision}
+    response = as_owner.post(f"{path.format(order=order.pk)}?{query}", content)
+    problem(response, 400, query.split("=")[0])
+
+
+# --- Ids in the path
+
+
+@pytest.mark.parametrize(
+    "key", ["0", "999999999", str(BEYOND_64_BITS), "9" * 40, "9" * 5000, "-1", "1.5", "abc", "%00"]
+)
+@pytest.mark.parametrize("path", ["/api/orders/{}", "/api/orders/{}/events", "/api/products/{}"])
+def test_an_unknown_id_is_not_found(as_owner: APIClient, path: str, key: str) -> None:
+    problem(as_owner.get(path.format(key)), 404)
+
+
+@pytest.mark.parametrize("key", ["999999999", str(BEYOND_64_BITS), "9" * 5000])
+def test_writes_to_an_unknown_id_are_not_found(as_owner: APIClient, key: str) -> None:
+    problem(as_owner.patch(f"/api/orders/{key}", {"version": 1, "address": 1}), 404)
+    problem(as_owner.post(f"/api/orders/{key}/transitions", {"version": 1, "to": "approved"}), 404)
+
+
+@pytest.mark.parametrize("path", ["/api/order", "/api/orders/", "/api/orders/1/lines", "/api/\x00"])
+def test_other_paths_are_not_found(as_owner: APIClient, path: str) -> None:
+    problem(as_owner.get(quote(path)), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("put", "/api/orders"),
+        ("delete", "/api/orders"),
+        ("put", "/api/orders/{order}"),
+        ("delete", "/api/orders/{order}"),
+        ("get", "/api/orders/{order}/transitions"),
+        ("post", "/api/orders/{order}/events"),
+        ("post", "/api/orders/export"),
+        ("post", "/api/orders/summary"),
+        ("post", "/api/products"),
+        ("trace", "/api/orders"),
+    ],
+)
+def test_a_method_that_is_not_there_is_named(as_owner: APIClient, order: Order, method: str, path: str) -> None:
+    response = as_owner.generic(method.upper(), path.format(order=order.pk))
+    assert method.upper() in problem(response, 405)["detail"]
+    assert response.headers["Allow"]
+
+
+# --- Bodies: what is placed
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("office", MISSING, "office"),
+        ("office", None, "office"),
+        ("office", 0, "office"),
+        ("office", -1, "office"),
+        ("office", True, "office"),
+        ("office", 1.5, "office"),
+        ("office", "one", "office"),
+        ("office", "", "office"),
+        ("office", [1], "office"),
+        ("office", {"id": 1}, "office"),
+        ("office", 999_999_999, "office"),
+        ("office", BEYOND_64_BITS, "office"),
+        ("office", 10**400, "office"),
+        ("office", "9" * 5000, "office"),
+        ("address", None, "address"),
+        ("address", 0, "address"),
+        ("address", "home", "address"),
+        ("address", True, "address"),
+        ("address", 999_999_999, "address"),
+        ("address", BEYOND_64_BITS, "address"),
+        ("lines", MISSING, "lines"),
+        ("lines", None, "lines"),
+        ("lines", [], "lines"),
+        ("lines", {}, "lines"),
+        ("lines", {"0": {"sku": "A", "quantity": 1}}, "lines"),
+        ("lines", "SKU-1", "lines"),
+        ("lines", 1, "lines"),
+        ("lines", ["SKU-1"], "lines.0"),
+        ("lines", [None], "lines.0"),
+        ("lines", [[]], "lines.0"),
+        ("lines", [{}], "lines.0.sku"),
+        ("lines", [{"sku": "A", "quantity": 1}] * 201, "lines"),
+        ("currency", "EUR", "currency"),
+        ("total", "0.01", "total"),
+        ("status", "approved", "status"),
+        ("placed_by", 1, "placed_by"),
+        ("number", "2026-1", "number"),
+        ("x" * 100, 1, "x" * 100),
+        ("\x00", 1, "\x00"),
+    ],
+)
+def test_a_bad_field_of_an_order_is_named(
+    as_owner: APIClient, office: Office, product: Product, field: str, value: Any, name: str
+) -> None:
+    content: dict[str, Any] = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+    content[field] = value
+    if value is MISSING:
+        del content[field]
+    problem(as_owner.post("/api/orders", content), 400, name)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("quantity", MISSING),
+        ("quantity", None),
+        ("quantity", 0),
+        ("quantity", -1),
+        ("quantity", 10**9),
+        ("quantity", 10**400),
+        ("quantity", BEYOND_64_BITS),
+        ("quantity", True),
+        ("quantity", False),
+        ("quantity", 1.5),
+        ("quantity", 1e300),
+        ("quantity", "1e3"),
+        ("quantity", "1.5"),
+        ("quantity", "many"),
+        ("quantity", ""),
+        ("quantity", [1]),
+        ("quantity", {}),
+        ("sku", MISSING),
+        ("sku", None),
+        ("sku", ""),
+        ("sku", " "),
+        ("sku", "no-such-sku"),
+        ("sku", "x" * 41),
+        ("sku", "x" * 100_000),
+        ("sku", "SKU\x00"),
+        ("sku", "\ud800"),
+        ("sku", True),
+        ("sku", 7),
+        ("sku", ["A"]),
+        ("sku", {"sku": "A"}),
+        ("unit_price", "0.01"),
+        ("total", 1),
+        ("name", "Cheap"),
+        ("position", 1),
+    ],
+)
+def test_a_bad_field_of_a_line_is_named(
+    as_owner: APIClient, office: Office, product: Product, field: str, value: Any
+) -> None:
+    line: dict[str, Any] = {"sku": product.sku, "quantity": 1, field: value}
+    if value is MISSING:
+        del line[field]
+    body = json.dumps({"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}, line]})
+    response = as_owner.post("/api/orders", body, content_type="application/json")
+    problem(response, 400, f"lines.1.{field}")
+
+
+def test_every_unknown_sku_is_named(as_owner: APIClient, office: Office, product: Product) -> None:
+    lines = [{"sku": sku, "quantity": 1} for sku in ("none", product.sku, "nor this")]
+    document = problem(
+        as_owner.post("/api/orders", {"office": office.pk, "lines": lines}), 400, "lines.0.sku", "lines.2.sku"
+    )
+    assert "nor this" in document["detail"]
+
+
+def test_another_companys_office_is_not_there(as_owner: APIClient, elsewhere: Office, product: Product) -> None:
+    content = {"office": elsewhere.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+    theirs = problem(as_owner.post("/api/orders", content), 400, "office")
+    nobodys = problem(as_owner.post("/api/orders", {**content, "office": 10**9}), 400, "office")
+    assert theirs["errors"] == nobodys["errors"]
+
+
+def test_another_users_address_is_not_there(
+    as_owner: APIClient, office: Office, order: Order, product: Product, colleague: User
+) -> None:
+    theirs = colleague.addresses.get().pk
+    content = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}], "address": theirs}
+    problem(as_owner.post("/api/orders", content), 400, "address")
+    problem(as_owner.patch(f"/api/orders/{order.pk}", {"version": order.revision, "address": theirs}), 400, "address")
+
+
+# --- Bodies: changes and steps
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({"lines": []}, "lines"),
+        ({"lines": None}, "lines"),
+        ({"lines": [{"sku": "none", "quantity": 1}]}, "lines.0.sku"),
+        ({"lines": [{"sku": "none", "quantity": 10**9}]}, "lines.0.quantity"),
+        ({"address": None}, "address"),
+        ({"address": BEYOND_64_BITS}, "address"),
+        ({"address": 1, "version": None}, "version"),
+        ({"address": 1, "version": True}, "version"),
+        ({"address": 1, "version": 1.5}, "version"),
+        ({"address": 1, "version": "new"}, "version"),
+        ({"address": 1, "version": -1}, "version"),
+        ({"address": 1, "version": BEYOND_64_BITS}, "version"),
+        ({"address": 1, "version": 10**400}, "version"),
+        ({"status": "approved"}, "status"),
+    ],
+)
+def test_a_bad_change_is_named(as_owner: APIClient, order: Order, content: dict[str, Any], name: str) -> None:
+    problem(as_owner.patch(f"/api/orders/{order.pk}", {"version": order.revision, **content}), 400, name)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ({}, "to"),
+        ({"to": None}, "to"),
+        ({"to": "shipped"}, "to"),
+        ({"to": ""}, "to"),
+        ({"to": True}, "to"),
+        ({"to": 1}, "to"),
+        ({"to": ["approved"]}, "to"),
+        ({"to": {}}, "to"),
+        ({"to": "APPROVED"}, "to"),
+        ({"to": "\x00"}, "to"),
+        ({"to": "\ud800"}, "to"),
+        ({"to": "x" * 100_000}, "to"),
+        ({"to": "approved", "version": "x"}, "version"),
+        ({"to": "approved", "version": BEYOND_64_BITS}, "version"),
+        ({"to": "approved", "reason": "because"}, "reason"),
+        ({"to": "approved", "\ud800": 1}, "\\ud800"),
+    ],
+)
+def test_a_bad_step_is_named(as_owner: APIClient, order: Order, content: dict[str, Any], name: str) -> None:
+    body = json.dumps({"version": order.revision, **content})
+    response = as_owner.post(f"/api/orders/{order.pk}/transitions", body, content_type="application/json")
+    problem(response, 400, name)
+
+
+@pytest.mark.parametrize("method", ["patch", "post"])
+def test_a_change_without_its_version_is_refused(as_owner: APIClient, order: Order, method: str) -> None:
+    path = f"/api/orders/{order.pk}" + ("/transitions" if method == "post" else "")
+    problem(getattr(as_owner, method)(path, {}), 400, "version")
+
+
+# --- Bodies as such
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"{'office': 1}",
+        b'{"office": NaN}',
+        b'{"office": Infinity}',
+        b'{"office": 1,}',
+        b"office=1",
+        b"\x00",
+        b'{"office": "\xff"}',
+        b"\xff\xfe{\x00}\x00",
+        b'{"office": ' + b"9" * 5000 + b"}",
+        DEEP.encode(),
+        b'{"office": ' + DEEP.encode() + b"}",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/orders", "/api/orders/{order}/transitions"])
+def test_a_body_that_is_no_json_is_refused(as_owner: APIClient, order: Order, path: str, body: bytes) -> None:
+    response = as_owner.generic("POST", path.format(order=order.pk), body, "application/json")
+    assert "JSON" in problem(response, 400)["detail"]
+
+
+@pytest.mark.parametrize("depth", [5, 20, 100, *range(600, 1000, 5)])
+def test_any_depth_is_refused(as_owner: APIClient, office: Office, depth: int) -> None:
+    nest = "[" * depth + "]" * depth
+    body = f'{{"office": {office.pk}, "lines": [{{"sku": "A", "quantity": {nest}}}]}}'
+    problem(as_owner.post("/api/orders", body, content_type="application/json"), 400)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[1]", b"null", b"1", b'"text"', b"true"])
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PATCH", "/{order}"), ("POST", "/{order}/transitions")])
+def test_a_body_that_is_no_object_is_refused(
+    as_owner: APIClient, order: Order, method: str, path: str, body: bytes
+) -> None:
+    response = as_owner.generic(method, f"/api/orders{path.format(order=order.pk)}", body, "application/json")
+    document = problem(response, 400)
+    assert document["errors"] == []
+    assert "non_field_errors" not in document["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "json",
+        "",
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PATCH", "/{order}"), ("POST", "/{order}/transitions")])
+def test_another_content_type_is_refused(
+    as_owner: APIClient, order: Order, method: str, path: str, content_type: str
+) -> None:
+    response = as_owner.generic(method, f"/api/orders{path.format(order=order.pk)}", b'{"version": 1}', content_type)
+    document = problem(response, 415)
+    assert content_type.split(";")[0] in document["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PATCH", "/{order}"), ("POST", "/{order}/transitions")])
+def test_a_body_over_the_limit_is_refused(as_owner: APIClient, order: Order, method: str, path: str) -> None:
+    body = b'{"x": "' + b"x" * settings.API_BODY_LIMIT + b'"}'
+    response = as_owner.generic(method, f"/api/orders{path.format(order=order.pk)}", body, "application/json")
+    assert str(settings.API_BODY_LIMIT) in problem(response, 413)["detail"]
+
+
+# --- Headers
+
+
+@pytest.mark.parametrize("key", ["", " ", "two words", "tab\t", "k" * 256, "clé", "\x00", "\x7f", "line\nfeed", "☃"])
+def test_a_bad_idempotency_key_is_named(as_owner: APIClient, office: Office, product: Product, key: str) -> None:
+    content = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+    response = as_owner.post("/api/orders", content, headers={"Idempotency-Key": key})
+    problem(response, 400, "Idempotency-Key")
+
+
+@pytest.mark.parametrize("header", ["Token", "Token ", "Token a b", "Token é", "Token \x00", "Token " + "a" * 10_000])
+def test_a_bad_token_is_refused(header: str) -> None:
+    problem(APIClient().get("/api/orders", headers={"Authorization": header}), 401)
+
+
+def test_a_viewer_who_is_refused_wrote_nothing(
+    client_of: Any, office: Office, order: Order, product: Product, colleague: User
+) -> None:
+    client, lines = client_of(colleague), [{"sku": product.sku, "quantity": 1}]
+    step = {"version": order.revision, "to": "approved"}
+    problem(client.post("/api/orders", {"office": office.pk, "lines": lines}), 403)
+    problem(client.patch(f"/api/orders/{order.pk}", {"version": order.revision, "lines": lines}), 403)
+    problem(client.post(f"/api/orders/{order.pk}/transitions", step), 403)
