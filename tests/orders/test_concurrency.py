@@ -1,0 +1,259 @@
+"""Many at once, on connections of their own: no order twice, no change missed, no deadlock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from rest_framework.test import APIClient
+
+from businesses import revisions
+from businesses.models import Address, Company, Office, Role, User
+from orders.models import Order, OrderEvent, OrderLine, Product
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Together:
+    """Threads that start at the same moment; leaving the block waits for them."""
+
+    def __init__(self, number: int) -> None:
+        self.barrier = Barrier(number)
+        self.pool = ThreadPoolExecutor(number)
+        self.futures: list[Future[Any]] = []
+
+    def __enter__(self) -> Together:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    def start(self, call: Callable[[], Any]) -> None:
+        self.futures.append(self.pool.submit(self.run, call))
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        try:
+            self.barrier.wait(timeout=10)
+            return call()
+        finally:
+            connections.close_all()
+
+    def running(self) -> bool:
+        return not all(future.done() for future in self.futures)
+
+    def results(self) -> list[Any]:
+        return [future.result() for future in self.futures]
+
+
+def together(calls: list[Callable[[], Any]]) -> list[Any]:
+    """The results of `calls`, made at once."""
+    with Together(len(calls)) as threads:
+        for call in calls:
+            threads.start(call)
+    return threads.results()
+
+
+@pytest.fixture(autouse=True)
+def _many_requests_are_fine(settings: Any) -> None:
+    settings.THROTTLES = dict.fromkeys(settings.THROTTLES, (100000, 60))
+
+
+@pytest.fixture
+def place(client_of: Any, owner: User, office: Office, product: Product) -> Callable[..., Any]:
+    """Place an order as the owner, from any thread."""
+    authorization = client_of(owner)._credentials
+
+    def make(quantity: int = 1, key: str | None = None, at: int | None = None) -> Any:
+        client = APIClient()
+        client.credentials(**authorization)
+        headers = {"Idempotency-Key": key} if key else {}
+        body = {"office": at or office.pk, "lines": [{"sku": product.sku, "quantity": quantity}]}
+        return client.post("/api/orders", body, headers=headers)
+
+    return make
+
+
+# --- Idempotency
+
+
+def test_sixteen_requests_with_one_key_place_one_order(place: Callable[..., Any], company: Company) -> None:
+    answers = together([lambda: place(key="one")] * 16)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert (Order.objects.count(), OrderLine.objects.count(), OrderEvent.objects.count()) == (1, 1, 1)
+    assert Counter("Idempotent-Replayed" in answer.headers for answer in answers) == {True: 15, False: 1}
+    company.refresh_from_db()
+    assert company.revision == 1
+
+
+def test_one_key_with_two_contents_places_one_of_them(place: Callable[..., Any]) -> None:
+    answers = together([lambda quantity=1 + number % 2: place(quantity, key="one") for number in range(8)])
+    assert Counter(answer.status_code for answer in answers) == {201: 4, 422: 4}
+    assert Order.objects.count() == 1
+
+
+def test_one_key_in_two_companies_places_one_order(place: Callable[..., Any], office: Office, owner: User) -> None:
+    other = factories.office()
+    owner.memberships.create(company=other.company, role=Role.BUYER)
+    answers = together([lambda at=at: place(key="one", at=at.pk) for at in (office, other) * 4])
+    assert Counter(answer.status_code for answer in answers) == {201: 4, 422: 4}
+    assert Order.objects.count() == 1
+
+
+def test_different_keys_place_different_orders(place: Callable[..., Any]) -> None:
+    answers = together([lambda number=number: place(key=str(number)) for number in range(8)])
+    orders = [answer.json() for answer in answers]
+    assert len({order["number"] for order in orders}) == 8
+    assert sorted(order["version"] for order in orders) == list(range(1, 9))
+
+
+# --- The change feed
+
+
+def test_a_poller_sees_every_change_once(
+    client_of: Any, place: Callable[..., Any], as_owner: APIClient, owner: User, office: Office
+) -> None:
+    writers, each = 8, 8
+
+    def write() -> list[tuple[int, int]]:
+        """Orders placed, and every other one approved, as (id, version)."""
+        client = client_of(factories.member(office.company))
+        written = []
+        for number in range(each):
+            order = place().json()
+            written.append((order["id"], order["version"]))
+            if number % 2:
+                step = {"to": "approved", "version": order["version"]}
+                moved = client.post(f"/api/orders/{order['id']}/transitions", step).json()
+                written.append((moved["id"], moved["version"]))
+        return written
+
+    seen: list[tuple[int, int]] = []
+    with Together(writers) as threads:
+        for _ in range(writers):
+            threads.start(write)
+        while threads.running():
+            seen += changes(as_owner, since=seen[-1][1] if seen else 0)
+    seen += changes(as_owner, since=seen[-1][1])
+    written = sorted((pair for pairs in threads.results() for pair in pairs), key=lambda pair: pair[1])
+
+    assert len(seen) == len(set(seen))
+    assert [version for _, version in seen] == sorted(version for _, version in seen)
+    assert set(seen) <= set(written)
+    assert dict(seen) == dict(written)  # of an order changed twice between two polls only the latter change shows
+    assert len(dict(seen)) == writers * each
+
+
+def changes(client: APIClient, since: int) -> list[tuple[int, int]]:
+    """All pages of the feed, as (id, version)."""
+    found, url = [], f"/api/orders?since_version={since}&fields=id,version&limit=5"
+    while url:
+        page = client.get(url).json()
+        found += [(row["id"], row["version"]) for row in page["results"]]
+        url = page["next"]
+    return found
+
+
+# --- Changes of one order
+
+
+@pytest.mark.parametrize("steps", [("approved", "approved"), ("approved", "cancelled")])
+def test_of_two_steps_from_one_version_one_wins(
+    client_of: Any, office: Office, owner: User, steps: tuple[str, str]
+) -> None:
+    order = factories.order(office, owner)
+    clients = [client_of(owner) for _ in steps]
+    path = f"/api/orders/{order.pk}/transitions"
+    answers = together(
+        [
+            lambda client=client, to=to: client.post(path, {"to": to, "version": order.revision})
+            for client, to in zip(clients, steps, strict=True)
+        ]
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert [answer.json()["code"] for answer in answers if answer.status_code == 409] == ["stale_version"]
+    assert order.events.count() == 2
+
+
+def test_of_many_edits_from_one_version_one_wins(client_of: Any, office: Office, owner: User, product: Product) -> None:
+    order = factories.order(office, owner)
+    clients = [client_of(owner) for _ in range(6)]
+
+    def edit(client: APIClient, quantity: int) -> Any:
+        lines = [{"sku": product.sku, "quantity": quantity}]
+        return client.patch(f"/api/orders/{order.pk}", {"version": order.revision, "lines": lines})
+
+    answers = together(
+        [lambda client=client, quantity=quantity: edit(client, quantity) for quantity, client in enumerate(clients, 1)]
+    )
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 5}
+    winner = next(answer.json() for answer in answers if answer.status_code == 200)
+    assert winner == clients[0].get(f"/api/orders/{order.pk}").json()
+    assert len(winner["lines"]) == 1
+
+
+# --- Locks
+
+
+def test_bumps_in_opposite_orders_do_not_wait_for_each_other() -> None:
+    one, two = factories.company().pk, factories.company().pk
+
+    def bump(companies: list[int]) -> None:
+        for _ in range(50):
+            with transaction.atomic():
+                revisions.bump(companies)
+
+    together([lambda: bump([one, two]), lambda: bump([two, one])] * 2)
+    assert {company.revision for company in Company.objects.all()} == {200}
+
+
+def test_people_of_the_same_companies_write_at_once(client_of: Any, product: Product) -> None:
+    offices = [factories.office() for _ in range(2)]
+    people = []
+    for order in (offices, offices[::-1]):
+        person = factories.user()
+        for office in order:
+            person.memberships.create(company=office.company, role=Role.OWNER)
+        people.append((client_of(person), factories.active_address(person), order))
+
+    def write(client: APIClient, address: Address, order: list[Office]) -> set[int]:
+        statuses = set()
+        for office in order * 5:
+            body = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+            statuses.add(client.post("/api/orders", body).status_code)
+            statuses.add(client.patch(f"/api/addresses/{address.pk}", {"street": office.name}).status_code)
+        return statuses
+
+    assert together([lambda args=args: write(*args) for args in people]) == [{200, 201}] * 2
+    assert {office.company.revision for office in Office.objects.select_related("company")} == {10 + 20}
+
+
+# --- Addresses
+
+
+def test_of_addresses_activated_at_once_one_is_active(client_of: Any, owner: User) -> None:
+    place = {"street": "Kaj 1", "city": "Aarhus", "postcode": "8000", "country": "DK"}
+    addresses = [Address.objects.create(user=owner, **place) for _ in range(6)]
+    clients = [client_of(owner) for _ in addresses]
+    answers = together(
+        [
+            lambda client=client, pk=address.pk: client.patch(f"/api/addresses/{pk}", {"active": True})
+            for client, address in zip(clients, addresses, strict=True)
+        ]
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert owner.addresses.filter(active=True).count() == 1
+
+
+def test_addresses_created_active_at_once_leave_one_active(client_of: Any, owner: User) -> None:
+    place = {"street": "Kaj 1", "city": "Aarhus", "postcode": "8000", "country": "DK", "active": True}
+    clients = [client_of(owner) for _ in range(6)]
+    answers = together([lambda client=client: client.post("/api/addresses", place) for client in clients])
+    assert {answer.status_code for answer in answers} == {201}
+    assert (owner.addresses.count(), owner.addresses.filter(active=True).count()) == (7, 1)
