@@ -25,7 +25,7 @@ M = TypeVar("M", bound=Model)
 CURSOR_MOST = 1000  # characters
 SALT = "api.keyset"
 GARBLED = "Not a cursor of this service. Take `next` or `previous` as it was answered."
-FOREIGN = "This cursor belongs to another query or user. Keep the filters while you follow a cursor."
+FOREIGN = "This cursor was made for another query or for other rights. Keep the filters while you follow a cursor."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +97,13 @@ def values_of(row: Model, order: Order) -> tuple[Any, ...]:
     return tuple(getattr(row, column) for column in order.columns)
 
 
-def binding(request: Request) -> str:
-    """What a cursor is bound to: the user, the path and every parameter that chooses or orders rows."""
+def binding(request: Request, audience: str) -> str:
+    """What a cursor is bound to: who may see the rows, the path and every parameter that chooses or orders them."""
     free = {"cursor", "limit", "fields", "expand", "format"}
     chosen = sorted(
         (name, value) for name, values in request.query_params.lists() if name not in free for value in values
     )
-    subject = f"{request.user.pk} {request.path} {urlencode(chosen)}"
+    subject = f"{audience} {request.path} {urlencode(chosen)}"
     return salted_hmac(f"{SALT}.binding", subject).hexdigest()[:16]
 
 

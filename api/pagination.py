@@ -23,7 +23,7 @@ class KeysetPagination(BasePagination):
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
         self.request = request
-        self.bound_to = keyset.binding(request)
+        self.bound_to = keyset.binding(request, view.freshness(request).audience)
         order = view.order(request)
         given = request.query_params.get("cursor")
         cursor = None if given is None else keyset.decode(given, self.bound_to, queryset.model, order)
@@ -43,7 +43,7 @@ class KeysetPagination(BasePagination):
         if cursor is None:
             return None
         kept = [(name, value) for name, values in self.request.query_params.lists() for value in values]
-        query = [(name, value) for name, value in kept if name != "cursor"]
+        query = sorted((name, value) for name, value in kept if name != "cursor")
         query.append(("cursor", keyset.encode(cursor, self.bound_to)))
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(query)}")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
+from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from api import keyset, parameters
 from api.filters import RepeatedFilter
+from api.pagecache import Freshness, answer
 from api.pagination import KeysetPagination
 from api.selection import Selection, apply, from_request
 from api.shaping import no_queries, plan_for
@@ -49,11 +52,12 @@ class NotFoundView(ApiView):
 class ShapedViewSet(ApiView, GenericViewSet[Any]):
     """Lists and details whose queries come from their serializer.
 
-    A subclass gives `serializer_class`, `visible()` and, for lists, `filterset_class` and
+    A subclass gives `serializer_class`, `visible()`, `freshness()` and, for lists, `filterset_class` and
     `orderings`: the names that `?ordering=` takes, the first being the default.
     """
 
     serializer_class: ClassVar[type[serializers.ModelSerializer[Any]]]  # type: ignore[misc]
+    keeps_pages: bool = True
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination
     lookup_field = "id"
@@ -67,9 +71,26 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         return self.visible()
 
+    # --- What is computed, and what is known already
+
+    def freshness(self, request: Request) -> Freshness:
+        """Who shares an answer of this view, and the revisions of all that it shows."""
+        raise NotImplementedError
+
+    def check_throttles(self, request: Request) -> None:
+        """Reads are counted when they are computed: what is known already costs nothing, not even a counter."""
+        if request.method not in SAFE_METHODS:
+            self.count(request)
+
+    def count(self, request: Request) -> None:
+        super().check_throttles(request)
+
     # --- Lists
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return answer(self, request, self.listed)
+
+    def listed(self, request: Request) -> Response:
         self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
         selection = from_request(request)
         plan = plan_for(self.serializer_class, selection, self.order(request).columns)
@@ -92,7 +113,10 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     # --- Details
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return answer(self, request, self.retrieved)
+
+    def retrieved(self, request: Request) -> Response:
         self.check_selection(request)
         return Response(self.shown(from_request(request), self.kwargs["id"]))
 

@@ -7,6 +7,7 @@ from hmac import compare_digest
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Subquery
 from knox.crypto import hash_token
 from knox.models import get_token_model
 from knox.settings import CONSTANTS, knox_settings
@@ -14,11 +15,12 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from api.models import Revision
 from businesses.models import User
 from businesses.scope import Scope, scope_of
 
 # In the order of the model's fields, which is how Model.from_db takes values.
-USER_COLUMNS = ("id", "is_superuser", "username", "first_name", "last_name", "is_staff", "is_active")
+USER_COLUMNS = ("id", "is_superuser", "username", "first_name", "last_name", "is_staff", "is_active", "revision")
 MEMBERSHIP_COLUMNS = ("company_id", "office_id", "role", "company__revision")
 TOKEN_LONGEST = 200  # characters
 
@@ -48,15 +50,17 @@ def resolve(token: str) -> tuple[User, Scope]:
     """The user and scope of a token. Raises AuthenticationFailed for one that is wrong, expired or disabled."""
     digest = hash_token(token)
     rows = get_token_model().objects.filter(token_key=token[: CONSTANTS.TOKEN_KEY_LENGTH]).order_by()
+    catalogue = Revision.objects.filter(name=Revision.CATALOGUE).values("value")
+    rows = rows.annotate(catalogue=Subquery(catalogue))
     columns = [f"user__{name}" for name in USER_COLUMNS]
     columns += [f"user__memberships__{name}" for name in MEMBERSHIP_COLUMNS]
     found: list[tuple[Any, ...]] = [
-        row for row in rows.values_list("digest", "expiry", *columns) if compare_digest(digest, row[0])
+        row for row in rows.values_list("digest", "expiry", "catalogue", *columns) if compare_digest(digest, row[0])
     ]
     if not found or (found[0][1] and found[0][1] <= datetime.now(UTC)):
         raise AuthenticationFailed("This token is not valid, or no longer.")
-    end = 2 + len(USER_COLUMNS)
-    user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, found[0][2:end])
+    end = 3 + len(USER_COLUMNS)
+    user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, found[0][3:end])
     if not user.is_active:
         raise AuthenticationFailed("This token is not valid, or no longer.")
-    return user, scope_of(user.pk, [row[end:] for row in found])
+    return user, scope_of(user.pk, user.revision, found[0][2] or 0, [row[end:] for row in found])

@@ -27,11 +27,23 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A user's grants, and the revision of each company that they touch."""
+    """A user's grants, and the revisions of what they may see: each company, themselves, the catalogue."""
 
     user: int
     grants: tuple[Grant, ...]
     revisions: dict[int, int]
+    own_revision: int
+    catalogue_revision: int
+
+    def audience(self) -> str:
+        """Who is shown the same as this user: whoever has the same grants. A buyer's own orders are special to them."""
+        grants = sorted(f"{grant.company}/{grant.office or '*'}/{grant.role}" for grant in self.grants)
+        personal = [f"user {self.user}"] if any(grant.role == Role.BUYER for grant in self.grants) else []
+        return " ".join(grants + personal)
+
+    def stamp(self) -> str:
+        """The state of every company that this user may see something of."""
+        return " ".join(f"{company}:{revision}" for company, revision in sorted(self.revisions.items()))
 
     def companies(self) -> set[int]:
         """Companies of which at least one office is visible."""
@@ -59,11 +71,16 @@ class Scope:
         return held is not None and RANK[held] >= RANK[role]
 
 
-def scope_of(user: int, rows: Iterable[tuple[int | None, int | None, str | None, int | None]]) -> Scope:
+def scope_of(
+    user: int,
+    own_revision: int,
+    catalogue_revision: int,
+    rows: Iterable[tuple[int | None, int | None, str | None, int | None]],
+) -> Scope:
     """Build a scope from (company, office, role, company revision); a user without memberships has a row of None."""
     grants, revisions = [], {}
     for company, office, role, revision in rows:
         if company is not None and role is not None and revision is not None:
             grants.append(Grant(company, office, Role(role)))
             revisions[company] = revision
-    return Scope(user, tuple(grants), revisions)
+    return Scope(user, tuple(grants), revisions, own_revision, catalogue_revision)

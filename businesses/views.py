@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.authentication import get_authorization_header
@@ -14,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import keyset, parameters, throttling
+from api.pagecache import Freshness
 from api.views import ApiView, ShapedViewSet
 from businesses import services, tokens
 from businesses.filters import CompanyFilter, OfficeFilter
@@ -38,6 +40,19 @@ class ScopedViewSet(ShapedViewSet):
     def scope(self) -> Scope:
         scope: Scope = self.request.auth  # type: ignore[assignment]
         return scope
+
+    def freshness(self, request: Request) -> Freshness:
+        return Freshness(self.scope.audience(), self.scope.stamp())
+
+
+class OwnViewSet(ScopedViewSet):
+    """A view of what is the user's own; its pages are validated, but not kept."""
+
+    keeps_pages = False
+
+    def freshness(self, request: Request) -> Freshness:
+        scope = self.scope
+        return Freshness(f"user {scope.user}", f"{scope.audience()} {scope.stamp()} own:{scope.own_revision}")
 
 
 class CompanyViewSet(ScopedViewSet):
@@ -64,7 +79,7 @@ class OfficeViewSet(ScopedViewSet):
         return Office.objects.filter(self.scope.within(company="company", office="pk"))
 
 
-class AddressViewSet(ScopedViewSet):
+class AddressViewSet(OwnViewSet):
     """Your own addresses. At most one is active; new orders go there."""
 
     queryset = Address.objects.none()
@@ -93,7 +108,7 @@ class AddressViewSet(ScopedViewSet):
         return self.written(saved, status_code)
 
 
-class MeViewSet(ScopedViewSet):
+class MeViewSet(OwnViewSet):
     """You, your memberships and your active address."""
 
     queryset = User.objects.none()
@@ -102,7 +117,7 @@ class MeViewSet(ScopedViewSet):
     def visible(self) -> QuerySet[User]:
         return User.objects.all()
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.kwargs["id"] = request.user.pk
         return super().retrieve(request, *args, **kwargs)
 

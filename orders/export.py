@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from typing import Any
 
@@ -51,8 +51,7 @@ def stream(
     """`head`, then encoded orders, `SLICE` at a time. Closing it early closes cursor and transaction."""
     if head:
         yield head
-    with one_moment():
-        rows = orders.iterator(chunk_size=CHUNK)
+    with one_moment(), closing(orders.iterator(chunk_size=CHUNK)) as rows:
         while batch := list(islice(rows, SLICE)):
             with no_queries():
                 data = render(batch)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -14,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import idempotency, keyset
+from api.pagecache import Freshness, answer
 from api.selection import apply, from_request
 from api.shaping import plan_for
-from api.views import ShapedViewSet
 from businesses.views import ScopedViewSet
 from orders import export, services
 from orders.filters import OrderFilter, ProductFilter
@@ -125,8 +124,11 @@ class OrderViewSet(ScopedViewSet):
         return order
 
     @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY])
-    def summary(self, request: Request) -> Response:
+    def summary(self, request: Request) -> HttpResponseBase:
         """Counts and totals of the matching orders, for each group and currency."""
+        return answer(self, request, self.summarised)
+
+    def summarised(self, request: Request) -> Response:
         self.check_parameters(request, {"group_by", "format"})
         group_by = request.query_params.get("group_by", "")
         if group_by not in GROUPS:
@@ -140,8 +142,12 @@ class OrderExportViewSet(OrderViewSet):
 
     renderer_classes = [export.NDJSONRenderer, export.CSVRenderer]
     pagination_class = None  # type: ignore[assignment]
+    keeps_pages = False
 
-    def export(self, request: Request) -> StreamingHttpResponse:
+    def export(self, request: Request) -> HttpResponseBase:
+        return answer(self, request, self.exported)
+
+    def exported(self, request: Request) -> StreamingHttpResponse:
         self.check_parameters(request, {"ordering", "fields", "expand", "format"})
         selection, order = from_request(request), self.order(request)
         plan = plan_for(self.serializer_class, selection, order.columns)
@@ -167,19 +173,20 @@ class OrderEventViewSet(ScopedViewSet):
     queryset = OrderEvent.objects.none()
     serializer_class = OrderEventSerializer
     orderings = BY_ID
+    keeps_pages = False
 
     def visible(self) -> QuerySet[OrderEvent]:
         within = self.scope.within(company="order__company", office="order__office")
         return OrderEvent.objects.filter(within, order=self.kwargs["id"])
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().list(request, *args, **kwargs)
+    def listed(self, request: Request) -> Response:
+        response = super().listed(request)
         if not response.data["results"] and "cursor" not in request.query_params:
             raise NotFound("There is no such order, or not for you.")  # one that exists was at least placed
         return response
 
 
-class ProductViewSet(ShapedViewSet):
+class ProductViewSet(ScopedViewSet):
     """The catalogue. Inactive products can't be ordered any more."""
 
     queryset = Product.objects.none()
@@ -189,3 +196,6 @@ class ProductViewSet(ShapedViewSet):
 
     def visible(self) -> QuerySet[Product]:
         return Product.objects.all()
+
+    def freshness(self, request: Request) -> Freshness:
+        return Freshness("everybody", str(self.scope.catalogue_revision))

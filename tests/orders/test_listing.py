@@ -318,7 +318,7 @@ def test_links_are_absolute_and_keep_the_parameters(as_owner: APIClient, office:
     page = as_owner.get("/api/orders", query).json()
     assert page["next"].startswith("http://testserver/api/orders?")
     following = as_owner.get(page["next"])
-    assert following.wsgi_request.GET.getlist("status") == ["placed", "approved"]
+    assert following.wsgi_request.GET.getlist("status") == ["approved", "placed"]
     assert [set(row) for row in results(following)] == [{"id", "office"}]
 
 

@@ -11,7 +11,7 @@ from django.core import signing
 from rest_framework.test import APIClient
 
 from api import keyset
-from businesses.models import Company, Office, User
+from businesses.models import Company, Office, Role, User
 from orders.models import Order
 from orders.states import Status
 from tests import factories
@@ -194,8 +194,17 @@ def test_a_cursor_keeps_to_each_value_of_a_filter(as_owner: APIClient, office: O
     problem(as_owner.get(url.replace("&status=approved", "")), 400, "cursor")
 
 
-def test_a_cursor_keeps_to_its_user(client_of: Any, company: Company, following: str) -> None:
-    problem(client_of(factories.member(company)).get(following), 400, "cursor")
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.BUYER])
+def test_a_cursor_keeps_to_the_rights_it_was_made_with(
+    client_of: Any, company: Company, following: str, role: Role
+) -> None:
+    problem(client_of(factories.member(company, role)).get(following), 400, "cursor")
+
+
+def test_who_may_see_the_same_may_follow_the_same_cursor(
+    client_of: Any, as_owner: APIClient, company: Company, following: str
+) -> None:
+    assert client_of(factories.member(company)).get(following).json() == as_owner.get(following).json()
 
 
 @pytest.mark.parametrize("path", ["/api/companies", "/api/offices", "/api/products", "/api/addresses"])

@@ -1,0 +1,180 @@
+"""Answers that need not be computed again, and never a wrong one.
+
+A view says who shares an answer (its audience) and the revisions of all that the answer shows (its
+stamp). Both are known after the one query that resolves the token. From them come the entity tag,
+which settles `If-None-Match` without touching the cache, and the test whether a kept page is fresh:
+its stamp is this request's. There is nothing to invalidate, and nothing to forget to.
+
+The stamp is read before the rows. A page can so be newer than its stamp, which makes it stale one
+request too early, but not older. Inside a transaction nothing is kept or validated: what was read
+there may be rolled back, and its revision given to something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+PAGE_SECONDS = 3600
+PAGE_MOST = 1_000_000  # bytes of a body that is kept
+LOCK_SECONDS = 10  # after which a computation counts as lost
+PREFIX = "page"
+TALLY = "pages"
+TAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Who shares an answer, and the state of the data that it shows."""
+
+    audience: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A rendered answer; `body` is deflated where that made it smaller."""
+
+    stamp: str
+    content_type: str
+    link: str
+    deflated: bool
+    body: bytes
+    kept_at: float
+
+    def response(self, key: str, status: str) -> HttpResponse:
+        body = zlib.decompress(self.body) if self.deflated else self.body
+        response = HttpResponse(body, content_type=self.content_type)
+        if self.link:
+            response.headers["Link"] = self.link
+        return labelled(response, entity_tag(key, self.stamp), status)
+
+
+class CachedView(Protocol):
+    """What this module asks of a view."""
+
+    keeps_pages: bool
+
+    def freshness(self, request: Request) -> Freshness: ...
+    def count(self, request: Request) -> None: ...
+    def get_renderer_context(self) -> dict[str, Any]: ...
+
+
+def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
+    """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211).
+
+    While one request computes a page anew, others get the stale one, labelled as such; nobody waits.
+    """
+    if connection.in_atomic_block:
+        view.count(request)
+        return compute(request)
+    freshness = view.freshness(request)
+    key = page_key(request, freshness.audience)
+    tag = entity_tag(key, freshness.stamp)
+    if matches(request, tag):
+        return labelled(HttpResponse(status=304), tag, "hit")
+    if not view.keeps_pages or request.accepted_renderer.format != "json":
+        view.count(request)
+        return labelled(compute(request), tag, "fwd=bypass")
+    asked_anew = "no-cache" in request.headers.get("Cache-Control", "")
+    page: Page | None = None if asked_anew else cache.get(key)
+    if page and page.stamp == freshness.stamp:
+        tally(request, "hit")
+        return page.response(key, f"hit; ttl={int(page.kept_at + PAGE_SECONDS - time.time())}")
+    lock = f"{key}:{hashlib.sha256(freshness.stamp.encode()).hexdigest()[:16]}"
+    if page and cache.add(lock, 1, LOCK_SECONDS) is False:  # None says that the cache is away
+        tally(request, "stale")
+        return page.response(key, "hit; ttl=-1; detail=stale")
+    try:
+        view.count(request)
+        response = rendered(compute(request), view, request)
+    except Exception:
+        cache.delete(lock)
+        raise
+    kept = keep(key, freshness.stamp, response)
+    reason = "request" if asked_anew else "stale" if page else "miss"
+    tally(request, reason, flush=True)
+    return labelled(response, tag, f"fwd={reason}" + ("; stored" if kept else ""))
+
+
+def page_key(request: Request, audience: str) -> str:
+    """Everything that makes a body what it is, but the data."""
+    query = sorted((name, value) for name, values in request.query_params.lists() for value in values)
+    origin = f"{request.scheme}://{request.get_host()}{request.path}"  # `next` and `previous` are absolute
+    parts = [settings.RELEASE, audience, origin, urlencode(query), str(request.accepted_renderer.format)]
+    return f"{PREFIX}:{route(request)}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
+
+
+def route(request: Request) -> str:
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", request._request.resolver_match.route)  # type: ignore[union-attr]
+
+
+def entity_tag(key: str, stamp: str) -> str:
+    return f'"{hashlib.sha256(f"{key} {stamp}".encode()).hexdigest()[:32]}"'
+
+
+def matches(request: Request, tag: str) -> bool:
+    """`If-None-Match` by weak comparison (RFC 9110, 13.1.2): compressing a transfer weakens its tag."""
+    given = request.headers.get("If-None-Match", "")
+    return given.strip() == "*" or tag.strip('"') in TAG.findall(given)
+
+
+def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
+    """DRF renders after the view; what is to be kept has to be rendered now."""
+    if isinstance(response, Response):
+        response.accepted_renderer = request.accepted_renderer
+        response.accepted_media_type = request.accepted_media_type  # type: ignore[attr-defined]
+        response.renderer_context = view.get_renderer_context()
+        response.render()
+    return response  # type: ignore[no-any-return]
+
+
+def keep(key: str, stamp: str, response: HttpResponse) -> bool:
+    if response.status_code != 200 or len(response.content) > PAGE_MOST:
+        return False
+    small = zlib.compress(response.content, 1)
+    deflated = len(small) < len(response.content)
+    body = small if deflated else response.content
+    headers = response.headers
+    page = Page(stamp, headers["Content-Type"], headers.get("Link", ""), deflated, body, time.time())
+    return bool(cache.set(key, page, PAGE_SECONDS) is not None) or not settings.REDIS_URL
+
+
+def labelled(response: Any, tag: str, status: str) -> Any:
+    response.headers["ETag"] = tag
+    response.headers["Cache-Status"] = f"orders; {status}"
+    return response
+
+
+# --- Figures for `manage.py cache_stats`
+
+_counted: Counter[str] = Counter()  # of this process, since it last wrote them down
+
+
+def tally(request: Request, outcome: str, *, flush: bool = False) -> None:
+    """Count an outcome. Written down when something was computed, so that a hit stays one operation."""
+    _counted[f"{TALLY}:{route(request)}:{outcome}"] += 1
+    if not flush:
+        return
+    for name in list(_counted):
+        number = _counted.pop(name, 0)
+        cache.add(name, 0, timeout=None)
+        try:
+            cache.incr(name, number)
+        except ValueError:  # evicted in between
+            continue
