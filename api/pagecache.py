@@ -106,10 +106,10 @@ def answer(view: CachedView, request: Request, compute: Callable[[Request], Http
     except Exception:
         cache.delete(lock)
         raise
-    kept = keep(key, freshness.stamp, response)
+    keep(key, freshness.stamp, response)
     reason = "request" if asked_anew else "stale" if page else "miss"
     tally(request, reason, flush=True)
-    return labelled(response, tag, f"fwd={reason}" + ("; stored" if kept else ""))
+    return labelled(response, tag, f"fwd={reason}")
 
 
 def page_key(request: Request, audience: str) -> str:
@@ -144,15 +144,15 @@ def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
     return response  # type: ignore[no-any-return]
 
 
-def keep(key: str, stamp: str, response: HttpResponse) -> bool:
+def keep(key: str, stamp: str, response: HttpResponse) -> None:
     if response.status_code != 200 or len(response.content) > PAGE_MOST:
-        return False
+        return
     small = zlib.compress(response.content, 1)
     deflated = len(small) < len(response.content)
     body = small if deflated else response.content
     headers = response.headers
     page = Page(stamp, headers["Content-Type"], headers.get("Link", ""), deflated, body, time.time())
-    return bool(cache.set(key, page, PAGE_SECONDS) is not None) or not settings.REDIS_URL
+    cache.set(key, page, PAGE_SECONDS)
 
 
 def labelled(response: Any, tag: str, status: str) -> Any:

@@ -30,7 +30,7 @@ class ApiView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-cache")
-        patch_vary_headers(response, ["Accept", "Authorization"])
+        patch_vary_headers(response, ["Accept", "Authorization", "Accept-Encoding"])
         quota = getattr(getattr(request, "_request", request), "quota", None)
         if quota:
             for name, value in quota.headers().items():

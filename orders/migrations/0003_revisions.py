@@ -54,7 +54,7 @@ END $$;
 
 CREATE FUNCTION bump_catalogue() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE api_revision SET value = value + 1 WHERE name = 'catalogue';
+    INSERT INTO api_revision AS r (name, value) VALUES ('catalogue', 1) ON CONFLICT (name) DO UPDATE SET value = r.value + 1;
     RETURN NULL;
 END $$;
 CREATE TRIGGER revision AFTER INSERT OR UPDATE OR DELETE ON orders_product
@@ -116,7 +116,8 @@ def sqlite_statements():
     for event, rows in ROWS.items():
         yield f"""
             CREATE TRIGGER revision_of_catalogue_{event} AFTER {event} ON orders_product
-            BEGIN UPDATE api_revision SET value = value + 1 WHERE name = 'catalogue'; END
+            BEGIN INSERT INTO api_revision (name, value) VALUES ('catalogue', 1)
+            ON CONFLICT (name) DO UPDATE SET value = value + 1; END
         """
         users = ", ".join(f"{row}.user_id" for row in rows)
         yield f"""
@@ -129,7 +130,6 @@ def sqlite_statements():
 
 
 def create(apps, schema_editor):
-    apps.get_model("api", "Revision").objects.create(name="catalogue")
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(POSTGRESQL)
         for table, companies in COMPANIES.items():
