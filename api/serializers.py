@@ -8,6 +8,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+MOST_NAMED = 100  # unknown keys; a body has room for many more
+
 
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses keys that it does not know: a misspelt or read-only field must not be ignored in silence."""
@@ -18,5 +20,5 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = [str(name)[:100] for name in data if name not in known]
             if unknown:
                 message = f"Unknown or read-only field. Known are: {', '.join(sorted(known))}."
-                raise ValidationError({name: [message] for name in unknown})
+                raise ValidationError({name: [message] for name in unknown[:MOST_NAMED]})
         return super().to_internal_value(data)

@@ -377,6 +377,17 @@ def test_a_bad_field_of_a_line_is_named(
     problem(response, 400, f"lines.1.{field}")
 
 
+@pytest.mark.parametrize("line", [{}, 1, {"a": 1}])
+def test_too_many_lines_are_not_looked_at_one_by_one(as_owner: APIClient, office: Office, line: Any) -> None:
+    response = as_owner.post("/api/orders", {"office": office.pk, "lines": [line] * 20_000})
+    assert [error["name"] for error in problem(response, 400)["errors"]] == ["lines"]
+
+
+def test_of_many_unknown_keys_some_are_named(as_owner: APIClient) -> None:
+    response = as_owner.post("/api/orders", {f"key{number}": 1 for number in range(5000)})
+    assert 1 < len(problem(response, 400, "key0")["errors"]) <= 100
+
+
 def test_every_unknown_sku_is_named(as_owner: APIClient, office: Office, product: Product) -> None:
     lines = [{"sku": sku, "quantity": 1} for sku in ("none", product.sku, "nor this")]
     document = problem(
