@@ -12,7 +12,7 @@ import pytest
 from django.db import connections, transaction
 from rest_framework.test import APIClient
 
-from businesses import revisions
+from businesses import revisions, services
 from businesses.models import Address, Company, Office, Role, User
 from orders.models import Order, OrderEvent, OrderLine, Product
 from tests import factories
@@ -257,3 +257,15 @@ def test_addresses_created_active_at_once_leave_one_active(client_of: Any, owner
     answers = together([lambda client=client: client.post("/api/addresses", place) for client in clients])
     assert {answer.status_code for answer in answers} == {201}
     assert (owner.addresses.count(), owner.addresses.filter(active=True).count()) == (7, 1)
+
+
+def test_an_edit_keeps_what_came_between_its_reading_and_its_lock(owner: User) -> None:
+    home = owner.addresses.get()
+    dock = Address.objects.create(user=owner, street="Dock 3", city="Kiel", postcode="24103", country="DE")
+    read_before = Address.objects.get(pk=home.pk)
+    services.save_address(user=owner, address=dock, values={"active": True})
+    services.save_address(user=owner, address=read_before, values={"street": "Parkvej 8"})
+    assert list(owner.addresses.order_by("pk").values_list("street", "active")) == [
+        ("Parkvej 8", False),
+        ("Dock 3", True),
+    ]
