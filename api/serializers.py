@@ -22,3 +22,12 @@ class StrictSerializer(serializers.Serializer[Any]):
                 message = f"Unknown or read-only field. Known are: {', '.join(sorted(known))}."
                 raise ValidationError({name: [message] for name in unknown[:MOST_NAMED]})
         return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A JSON number without a fraction. DRF also takes text that Python reads as one, such as "1_000" or "٣"."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.filters import MOST_ID
-from api.serializers import StrictSerializer
+from api.serializers import StrictSerializer, WholeNumberField
 from api.shaping import needs
 from businesses.scope import Scope
 from businesses.serializers import (
@@ -118,7 +118,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
 class LineInputSerializer(StrictSerializer):
     sku = serializers.CharField(max_length=40)
-    quantity = serializers.IntegerField(min_value=1, max_value=MOST_PIECES)
+    quantity = WholeNumberField(min_value=1, max_value=MOST_PIECES)
 
 
 class LinesField(serializers.ListField):
@@ -134,7 +134,7 @@ class LinesField(serializers.ListField):
         return super().to_internal_value(data)
 
 
-class IdField(serializers.IntegerField):
+class IdField(WholeNumberField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=MOST_ID, **kwargs)
 
@@ -146,7 +146,7 @@ class OrderCreateSerializer(StrictSerializer):
 
 
 class VersionedSerializer(StrictSerializer):
-    version = serializers.IntegerField(min_value=0, max_value=MOST_ID, help_text="The version that you read.")
+    version = WholeNumberField(min_value=0, max_value=MOST_ID, help_text="The version that you read.")
 
 
 class OrderEditSerializer(VersionedSerializer):
