@@ -502,7 +502,7 @@ def test_a_body_that_is_no_json_is_refused(as_owner: APIClient, order: Order, pa
     assert "JSON" in problem(response, 400)["detail"]
 
 
-@pytest.mark.parametrize("depth", [5, 20, 100, *range(600, 1000, 5)])
+@pytest.mark.parametrize("depth", [5, 20, 100, 500, *range(800, 1000, 10)])
 def test_any_depth_is_refused(as_owner: APIClient, office: Office, depth: int) -> None:
     nest = "[" * depth + "]" * depth
     body = f'{{"office": {office.pk}, "lines": [{{"sku": "A", "quantity": {nest}}}]}}'
