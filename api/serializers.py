@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+MOST_NAMED = 100  # unknown keys; a body has room for many more
 JSON_TYPES: dict[type[serializers.Field[Any, Any, Any, Any]], tuple[str, tuple[type, ...]]] = {
     serializers.CharField: ("a string", (str,)),
     serializers.IntegerField: ("a whole number", (int, float)),  # 2.0 is one in JSON; 2.5 is refused by the field
@@ -27,7 +28,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = [str(name)[:100] for name in data if name not in known]
             if unknown:
                 message = f"Unknown or read-only field. Known are: {', '.join(sorted(known))}."
-                raise ValidationError({name: [message] for name in unknown})
+                raise ValidationError({name: [message] for name in unknown[:MOST_NAMED]})
             wrong = {name: [text] for name, value in data.items() if (text := mistyped(known[name], value))}
             if wrong:
                 raise ValidationError(wrong)

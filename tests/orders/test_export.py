@@ -200,7 +200,7 @@ def orders_in_memory() -> int:
     return sum(type(each) is Order for each in gc.get_objects())
 
 
-def test_the_database_hands_rows_over_through_a_cursor(as_owner: APIClient, office: Office, owner: User) -> None:
+def test_the_database_hands_rows_over_through_a_cursor(as_owner: Any, office: Office, owner: User) -> None:
     factories.copies(factories.order(office, owner), 2 * CHUNK)
     stream = iter(as_owner.get("/api/orders/export?fields=id").streaming_content)
     assert cursors() == 0
@@ -218,7 +218,7 @@ def cursors() -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_that_leaves_closes_the_transaction(as_owner: APIClient, office: Office, owner: User) -> None:
+def test_a_client_that_leaves_closes_the_transaction(as_owner: Any, office: Office, owner: User) -> None:
     factories.copies(factories.order(office, owner), CHUNK)
     response = as_owner.get("/api/orders/export?fields=id")
     next(iter(response.streaming_content))
@@ -229,7 +229,7 @@ def test_a_client_that_leaves_closes_the_transaction(as_owner: APIClient, office
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_file_shows_one_moment(as_owner: APIClient, office: Office, owner: User) -> None:
+def test_the_file_shows_one_moment(as_owner: Any, office: Office, owner: User) -> None:
     oldest = factories.order(office, owner, lines=1)
     factories.copies(oldest, CHUNK, placed_at=oldest.placed_at + timedelta(days=1))
     parts = iter(as_owner.get("/api/orders/export?fields=id,status,lines.sku").streaming_content)

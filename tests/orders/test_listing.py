@@ -156,7 +156,7 @@ def test_different_parameters_all_have_to_match(as_owner: APIClient, office: Off
     both = factories.order(office, owner, status=Status.APPROVED)
     factories.order(office, owner)
     factories.order(factories.office(office.company), owner, status=Status.APPROVED)
-    assert ids(as_owner.get("/api/orders", {"office": office.pk, "status": "approved"})) == [both.pk]
+    assert ids(as_owner.get("/api/orders", {"office": str(office.pk), "status": "approved"})) == [both.pk]
 
 
 @pytest.mark.parametrize("path", ["/api/orders", "/api/orders/summary?group_by=office"])
@@ -314,7 +314,7 @@ def test_the_link_header_says_what_the_body_says(as_owner: APIClient, office: Of
 
 def test_links_are_absolute_and_keep_the_parameters(as_owner: APIClient, office: Office, owner: User) -> None:
     factories.copies(factories.order(office, owner, number="A&B=1"), 2, status=Status.APPROVED)
-    query = {"limit": 1, "status": ["placed", "approved"], "fields": "id,office.name"}
+    query: dict[str, Any] = {"limit": 1, "status": ["placed", "approved"], "fields": "id,office.name"}
     page = as_owner.get("/api/orders", query).json()
     assert page["next"].startswith("http://testserver/api/orders?")
     following = as_owner.get(page["next"])

@@ -223,6 +223,14 @@ def test_a_key_belongs_to_its_user(client_of: Any, as_owner: APIClient, office: 
     assert first.json()["id"] != second.json()["id"]
 
 
+def test_a_refused_request_does_not_get_another_users_order(
+    client_of: Any, as_owner: APIClient, office: Office, product: Product
+) -> None:
+    post(as_owner, body(office, product), "k1")
+    other = client_of(factories.member(office.company, address=False))
+    problem(post(other, body(office, product), "k1"), 400, "address")
+
+
 def test_a_refused_request_does_not_use_its_key_up(as_owner: APIClient, office: Office, product: Product) -> None:
     problem(post(as_owner, {"office": office.pk, "lines": [{"sku": "none", "quantity": 1}]}, "k1"), 400)
     assert post(as_owner, body(office, product), "k1").status_code == 201
