@@ -25,7 +25,9 @@ class RevisedAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
         before = revisions.showing([obj]) if change else set()
-        revisions.bump(before)
+        bumped = revisions.bump(before)
+        if isinstance(obj, Company):  # was read before the bump, and would take it back
+            obj.revision = bumped.get(obj.pk, obj.revision)
         super().save_model(request, obj, form, change)
         revisions.bump(revisions.showing([obj]) - before)
 
