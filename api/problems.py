@@ -19,6 +19,7 @@ from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import ErrorResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -52,7 +53,10 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
         response: Response = super().get_response(exc, data)
-        renderer = getattr(self.context["request"], "accepted_renderer", None)
+        request = self.context["request"]
+        if exc.status_code >= 500:  # a page would look up the user, and with them what has just failed
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        renderer = getattr(request, "accepted_renderer", None)
         if renderer is None or renderer.media_type != "text/html":
             response.content_type = MEDIA_TYPE
         return response
