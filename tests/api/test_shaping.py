@@ -283,7 +283,7 @@ def test_a_field_that_is_only_written_is_not_read(order: Order) -> None:
 # --- Ordering
 
 
-@pytest.mark.parametrize("url", ["/api/orders?fields=id", "/api/companies?fields=id", "/api/products?fields=sku"])
+@pytest.mark.parametrize("url", ["/api/orders?fields=id", "/api/companies?fields=id", "/api/products?fields=name"])
 def test_columns_that_order_a_page_are_fetched_though_not_shown(client_of: Any, order: Order, url: str) -> None:
     factories.order(order.office, order.placed_by)
     factories.product()
