@@ -15,6 +15,8 @@ def save_address(*, user: User, address: Address, values: dict[str, Any]) -> Add
     """Create or edit an address of `user`. Making one active makes the one that was so inactive."""
     revisions.bump(revisions.showing([user]))
     User.objects.select_for_update().only("pk").get(pk=user.pk)  # the user's other requests wait here
+    if address.pk:
+        address.refresh_from_db()  # what another request has changed since it was looked up stays
     address.user = user
     for name, value in values.items():
         setattr(address, name, value)
