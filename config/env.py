@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -30,6 +32,15 @@ def choice(name: str, choices: tuple[str, ...], default: str) -> str:
     if value in choices:
         return value
     raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}; it is {value!r}")
+
+
+def database(name: str, default: str = "", **options: Any) -> Any:
+    """Django's database settings of a URL; None without one. Raises ImproperlyConfigured for another kind of text."""
+    url = text(name, default)
+    try:
+        return dj_database_url.parse(url, **options) if url else None
+    except ValueError as problem:
+        raise ImproperlyConfigured(f"{name} can't be read: {problem}") from None
 
 
 def integer(name: str, default: int, least: int = 0) -> int:

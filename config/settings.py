@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import dj_database_url
-
 from config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -75,7 +73,8 @@ TEMPLATES = [
 DATABASE_URL = env.text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}" if DEBUG else "")
 DATABASES = {}
 if DATABASE_URL:
-    DATABASES["default"] = dj_database_url.parse(
+    DATABASES["default"] = env.database(
+        "DATABASE_URL",
         DATABASE_URL,
         conn_max_age=env.integer("DATABASE_CONN_MAX_AGE", 600),  # opening one costs 7–11 ms
         conn_health_checks=True,
@@ -184,6 +183,9 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
-    "root": {"handlers": ["stdout"], "level": env.text("LOG_LEVEL", "INFO")},
+    "root": {
+        "handlers": ["stdout"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"),
+    },
     "loggers": {"django.request": {"level": "ERROR"}},  # a client's mistake is no event of ours
 }
