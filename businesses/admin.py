@@ -49,6 +49,7 @@ class PersonAdmin(RevisedAdmin, UserAdmin):
 class CompanyAdmin(RevisedAdmin):
     list_display = ["name", "slug", "revision"]
     search_fields = ["name__istartswith", "slug__startswith"]
+    ordering = ["name", "id"]
     readonly_fields = ["revision"]
 
 
@@ -57,7 +58,11 @@ class OfficeAdmin(RevisedAdmin):
     list_display = ["name", "city", "country", "company"]
     list_select_related = ["company"]
     search_fields = ["name__istartswith", "city__istartswith"]
+    ordering = ["name", "id"]
     autocomplete_fields = ["company"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return ["company"] if obj else []  # its orders and members are of that company
 
 
 @admin.register(Membership)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -54,6 +55,9 @@ class LineInline(ReadOnlyInline):
 
 class EventInline(ReadOnlyInline):
     model = OrderEvent
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderEvent]:
+        return super().get_queryset(request).select_related("actor")
 
 
 @admin.register(Product)
