@@ -187,7 +187,9 @@ class Walk:
     ) -> None:
         draft = self.draft.collections.setdefault(f"{self.prefix}{name}", Draft(relation.related_model))
         draft.columns.update(back_key(relation))
-        draft.columns.update(name.removeprefix("-") for name in draft.model._meta.ordering if isinstance(name, str))
+        draft.columns.update(
+            name.removeprefix("-") for name in draft.model._meta.ordering or () if isinstance(name, str)
+        )
         below = Walk(draft, "", draft.model)
         if rest:
             below.path(rest, bound, where)
@@ -210,7 +212,7 @@ def attribute(model: type[Model], name: str) -> Field[Any, Any] | ForeignObjectR
         found = model._meta.get_field(name)
     except FieldDoesNotExist:
         return None
-    return None if isinstance(found, ForeignObjectRel) else found  # type: ignore[return-value]
+    return None if isinstance(found, ForeignObjectRel) else found
 
 
 def relation_name(relation: Any) -> str:

@@ -53,7 +53,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     `orderings`: the names that `?ordering=` takes, the first being the default.
     """
 
-    serializer_class: ClassVar[type[serializers.ModelSerializer[Any]]]  # type: ignore[misc]
+    serializer_class: type[serializers.ModelSerializer[Any]]
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination
     lookup_field = "id"

@@ -19,8 +19,9 @@ class CappedPaginator(Paginator):
     """Counts to 10,000 rows and no further: an exact count of 1M orders takes 49 ms (measured)."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
-        return self.object_list[:COUNTED].count()  # type: ignore[union-attr,call-arg,no-any-return]
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows[:COUNTED].count())
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -109,7 +109,7 @@ def test_a_truth_is_a_truth(client_of: Any, active: Any) -> None:
 # --- Over HTTP
 
 
-def post(body: bytes | str, content_type: str) -> Any:
+def post(body: str, content_type: str) -> Any:
     return APIClient().generic("POST", "/api/auth/login", body, content_type=content_type)
 
 

@@ -40,7 +40,8 @@ class Failing(ApiView):
 
 
 def raising(failure: Exception) -> Any:
-    return type("Made", (Failing,), {"failure": failure}).as_view()
+    made: Any = type("Made", (Failing,), {"failure": failure})
+    return made.as_view()
 
 
 # --- The document
@@ -75,8 +76,8 @@ def raising(failure: Exception) -> Any:
 )
 def test_every_exception_is_a_problem(failure: Exception, status: int, code: str) -> None:
     # An exception of authentication is a 401 in a view that says how to authenticate.
-    made = type("Made", (Failing,), {"failure": failure, "get_authenticate_header": lambda *_: "Token"})
-    response = made.as_view()(APIRequestFactory().get("/api/thing")).render()  # type: ignore[attr-defined]
+    made: Any = type("Made", (Failing,), {"failure": failure, "get_authenticate_header": lambda *_: "Token"})
+    response = made.as_view()(APIRequestFactory().get("/api/thing")).render()
     problem = json.loads(response.content)
     assert response.status_code == problem["status"] == status
     assert response.headers["Content-Type"] == MEDIA_TYPE
@@ -192,8 +193,9 @@ def test_a_charset_that_a_client_claims_changes_nothing(charset: str) -> None:
         "wsgi.input": BytesIO(body),
         "HTTP_HOST": "localhost",
     }
+    serve: Any = application
     answered: dict[str, str] = {}
-    chunks = application(environ, lambda status, headers: answered.update(status=status))
+    chunks = serve(environ, lambda status, headers: answered.update(status=status))
     assert answered["status"] == "400 Bad Request"
     assert json.loads(b"".join(chunks))["errors"][0]["name"] == "a"
 

@@ -175,7 +175,11 @@ def test_a_generic_relation_is_one_query_with_both_of_its_keys() -> None:
     kind = ContentType.objects.get_for_model(Logged)
     for company in (factories.company(), factories.company()):
         LogEntry.objects.create(
-            user=factories.user(), content_type=kind, object_id=company.pk, action_flag=CHANGE, object_repr=company.slug
+            user=factories.user(),
+            content_type=kind,
+            object_id=str(company.pk),
+            action_flag=CHANGE,
+            object_repr=company.slug,
         )
     entry = serializer_of(LogEntry, "object_repr")
     data, sqls = rendered(serializer_of(Logged, "log", log=entry(many=True)))
@@ -325,8 +329,13 @@ def test_queries_are_allowed_again_after_rendering() -> None:
 
 
 def test_a_plan_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    derived = []
-    monkeypatch.setattr(shaping, "plan_of", lambda *arguments: derived.append(arguments) or plan_of(*arguments))
+    derived: list[shaping.Plan] = []
+
+    def counted(*given: Any) -> shaping.Plan:
+        derived.append(plan_of(*given))
+        return derived[-1]
+
+    monkeypatch.setattr(shaping, "plan_of", counted)
     plan_for.cache_clear()
     for _ in range(3):
         plan_for(OrderSerializer, Selection(), ("placed_at", "id"))

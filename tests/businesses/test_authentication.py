@@ -29,7 +29,7 @@ def member() -> User:
 
 
 def status(header: str | None) -> int:
-    headers = {} if header is None else {"HTTP_AUTHORIZATION": header}
+    headers: Any = {} if header is None else {"HTTP_AUTHORIZATION": header}
     return int(APIClient().get("/api/me", **headers).status_code)
 
 
