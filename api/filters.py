@@ -36,7 +36,7 @@ class RepeatedIdField(forms.Field):
 class InstantField(forms.CharField):
     """A moment as RFC 3339 writes it, with its offset: `2026-01-31T08:00:00Z`."""
 
-    def clean(self, value: Any) -> datetime | None:  # type: ignore[override]
+    def clean(self, value: Any) -> datetime | None:
         if not value:
             return None
         try:

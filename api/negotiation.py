@@ -16,7 +16,7 @@ class NamedFormatNegotiation(DefaultContentNegotiation):
 
     def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> Any:
         try:
-            return super().filter_renderers(renderers, format)  # type: ignore[arg-type]
+            return super().filter_renderers(renderers, format)
         except Http404:
             known = ", ".join(sorted(renderer.format for renderer in renderers if renderer.format))
             raise ValidationError({"format": [f"No such format. Known are: {known}."]}) from None

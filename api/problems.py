@@ -13,12 +13,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
-from drf_standardized_errors.types import ErrorResponse
+from drf_standardized_errors.types import ErrorResponse, ExceptionHandlerContext
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -30,12 +31,12 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
-def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+def handle(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
     """DRF's `EXCEPTION_HANDLER`."""
     return ProblemHandler(exc, context).run()
 
 
-class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
+class ProblemHandler(ExceptionHandler):
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, RequestDataTooBig):
             return TooLarge(f"The body is longer than {settings.API_BODY_LIMIT} bytes.")
@@ -47,8 +48,7 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
         if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
             logger.error("database unavailable: %s", exc)
             return Unavailable("The database can't be reached. Try again shortly.", "database_unavailable")
-        converted: Exception = super().convert_known_exceptions(exc)
-        return converted
+        return super().convert_known_exceptions(exc)
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         problem: dict[str, Any] = ProblemFormatter(exc, self.context, self.exc).run()
@@ -56,13 +56,16 @@ class ProblemHandler(ExceptionHandler):  # type: ignore[misc]
 
     def get_response(self, exc: exceptions.APIException, data: dict[str, Any]) -> Response:
         response: Response = super().get_response(exc, data)
-        renderer = getattr(self.context["request"], "accepted_renderer", None)
+        request: Any = self.context["request"]
+        if exc.status_code >= 500:  # a page would look up the user, and with them what has just failed
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        renderer = getattr(request, "accepted_renderer", None)
         if renderer is None or renderer.media_type != "text/html":
             response.content_type = MEDIA_TYPE
         return response
 
 
-class ProblemFormatter(ExceptionFormatter):  # type: ignore[misc]
+class ProblemFormatter(ExceptionFormatter):
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         first = error_response.errors[0]
         errors = [
@@ -109,7 +112,7 @@ def response(request: HttpRequest, status: int, code: str, detail: str) -> HttpR
     return HttpResponse(body, status=status, content_type=MEDIA_TYPE)
 
 
-def is_outage(exc: DatabaseError) -> bool:
+def is_outage(exc: Error) -> bool:
     """Whether the server is away, refuses connections or is shutting down, as against a query it refused.
 
     No SQLSTATE means that no server answered. Classes 08, 53 and 57P are PostgreSQL's connection

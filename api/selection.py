@@ -93,7 +93,8 @@ def nested(
 
 def object_of(serializer: serializers.BaseSerializer[Any]) -> serializers.Serializer[Any]:
     """The serializer of one object: the child of a list's."""
-    return getattr(serializer, "child", serializer)
+    one: serializers.Serializer[Any] = getattr(serializer, "child", serializer)  # type: ignore[arg-type]
+    return one
 
 
 def expandable(serializer: serializers.Serializer[Any]) -> Expansions:

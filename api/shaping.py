@@ -162,11 +162,13 @@ class Walk:
         elif isinstance(bound, serializers.Serializer):
             self.join(name, found).serializer(bound)
         elif isinstance(bound, serializers.SlugRelatedField):
-            self.join(name, found).path([str(bound.slug_field)], None, where)
-        elif bound is None or isinstance(bound, serializers.PrimaryKeyRelatedField):
+            self.join(name, found).path(str(bound.slug_field).split("__"), None, where)
+        elif bound is not None and not isinstance(bound, serializers.PrimaryKeyRelatedField):
+            raise UnplannedFieldError(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
+        elif found.concrete:
             self.draft.columns.add(f"{self.prefix}{name}")  # the key is a column of this side: no join
         else:
-            raise UnplannedFieldError(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
+            self.join(name, found)
 
     def join(self, name: str, relation: Any) -> Walk:
         self.draft.joins.add(f"{self.prefix}{name}")
@@ -185,13 +187,17 @@ class Walk:
     ) -> None:
         draft = self.draft.collections.setdefault(f"{self.prefix}{name}", Draft(relation.related_model))
         draft.columns.update(back_key(relation))
-        draft.columns.update(name.removeprefix("-") for name in draft.model._meta.ordering if isinstance(name, str))
+        draft.columns.update(
+            name.removeprefix("-") for name in draft.model._meta.ordering or () if isinstance(name, str)
+        )
         below = Walk(draft, "", draft.model)
         if rest:
             below.path(rest, bound, where)
         elif isinstance(bound, serializers.ListSerializer):
             below.serializer(object_of(bound))
-        elif bound is not None and not isinstance(bound, serializers.ManyRelatedField):
+        elif isinstance(each := getattr(bound, "child_relation", None), serializers.SlugRelatedField):
+            below.path(str(each.slug_field).split("__"), None, where)
+        elif bound is not None and not isinstance(each, serializers.PrimaryKeyRelatedField):
             raise UnplannedFieldError(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
 
 
@@ -206,7 +212,7 @@ def attribute(model: type[Model], name: str) -> Field[Any, Any] | ForeignObjectR
         found = model._meta.get_field(name)
     except FieldDoesNotExist:
         return None
-    return None if isinstance(found, ForeignObjectRel) else found  # type: ignore[return-value]
+    return None if isinstance(found, ForeignObjectRel) else found
 
 
 def relation_name(relation: Any) -> str:

@@ -56,7 +56,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     `orderings`: the names that `?ordering=` takes, the first being the default.
     """
 
-    serializer_class: ClassVar[type[serializers.ModelSerializer[Any]]]  # type: ignore[misc]
+    serializer_class: type[serializers.ModelSerializer[Any]]
     keeps_pages: bool = True
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination

@@ -25,7 +25,9 @@ class RevisedAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
         before = revisions.showing([obj]) if change else set()
-        revisions.bump(before)
+        bumped = revisions.bump(before)
+        if isinstance(obj, Company):  # was read before the bump, and would take it back
+            obj.revision = bumped.get(obj.pk, obj.revision)
         super().save_model(request, obj, form, change)
         revisions.bump(revisions.showing([obj]) - before)
 
@@ -47,6 +49,7 @@ class PersonAdmin(RevisedAdmin, UserAdmin):
 class CompanyAdmin(RevisedAdmin):
     list_display = ["name", "slug", "revision"]
     search_fields = ["name__istartswith", "slug__startswith"]
+    ordering = ["name", "id"]
     readonly_fields = ["revision"]
 
 
@@ -55,7 +58,11 @@ class OfficeAdmin(RevisedAdmin):
     list_display = ["name", "city", "country", "company"]
     list_select_related = ["company"]
     search_fields = ["name__istartswith", "city__istartswith"]
+    ordering = ["name", "id"]
     autocomplete_fields = ["company"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return ["company"] if obj else []  # its orders and members are of that company
 
 
 @admin.register(Membership)

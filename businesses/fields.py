@@ -46,8 +46,9 @@ class ActiveAddress(ForeignObject):
         return name, path, [], {}
 
     def get_extra_restriction(self, alias: str, related_alias: str) -> WhereNode:
-        active = self.remote_field.model._meta.get_field("active")
-        return WhereNode([Exact(Col(alias, active), True)])
+        active: Any = self.remote_field.model._meta.get_field("active")
+        restriction: Any = Exact(Col(alias, active), True)
+        return WhereNode([restriction])
 
     def get_extra_descriptor_filter(self, instance: models.Model) -> dict[str, Any]:
         return {"active": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -99,6 +100,10 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.user_id} of {self.company_id}"
+
+    def clean(self) -> None:
+        if self.office and self.office.company_id != self.company_id:
+            raise ValidationError({"office": "This office is of another company."})
 
 
 class Address(models.Model):

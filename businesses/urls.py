@@ -1,9 +1,11 @@
+from typing import Any
+
 from django.urls import path
 
 from businesses import views
 
-READ = {"get": "list"}
-ONE = {"get": "retrieve"}
+READ: dict[str, Any] = {"get": "list"}
+ONE: dict[str, Any] = {"get": "retrieve"}
 
 urlpatterns = [
     path("companies", views.CompanyViewSet.as_view(READ), name="companies"),

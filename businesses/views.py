@@ -140,6 +140,7 @@ class LoginView(ApiView):
         ):
             quota = throttling.take(policy, subject)
             if quota.remaining < 0:
+                request._request.quota = quota  # type: ignore[attr-defined]  # the answer tells which one is used up
                 raise Throttled(quota.reset)
         user = authenticate(request, **credentials)
         if not isinstance(user, User):

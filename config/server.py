@@ -82,10 +82,11 @@ def main() -> None:
     try:
         django.setup()
         from config.checks import missing
-        from config.wsgi import application
 
         if names := missing():
             raise ImproperlyConfigured(f"not set: {', '.join(names)}")
+        from config.wsgi import application
+
         server = make_server(application, env.text("HOST", "0.0.0.0"), env.integer("PORT", 8000))  # noqa: S104 a dyno's address is not known
     except (ImproperlyConfigured, OSError) as problem:
         sys.exit(f"error: {problem}")

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
@@ -6,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from api.views import NotFoundView
 from config.health import healthz, readyz
 
-DOCUMENT = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
+DOCUMENT: dict[str, Any] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs")),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -18,8 +19,9 @@ class CappedPaginator(Paginator):
     """Counts to 10,000 rows and no further: an exact count of 1M orders takes 49 ms (measured)."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
-        return self.object_list[:COUNTED].count()  # type: ignore[union-attr,call-arg,no-any-return]
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows[:COUNTED].count())
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -54,6 +56,9 @@ class LineInline(ReadOnlyInline):
 
 class EventInline(ReadOnlyInline):
     model = OrderEvent
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderEvent]:
+        return super().get_queryset(request).select_related("actor")
 
 
 @admin.register(Product)

@@ -226,7 +226,7 @@ def orders(
 
 def write(model: type[Model], rows: Iterable[Row]) -> None:
     """Rows of values in the order of the model's columns, by COPY where there is one."""
-    columns = [field.column for field in model._meta.concrete_fields if not field.generated]
+    columns = [str(field.column) for field in model._meta.concrete_fields if not field.generated]
     table = connection.ops.quote_name(model._meta.db_table)
     names = ", ".join(map(connection.ops.quote_name, columns))
     rows = iter(rows)

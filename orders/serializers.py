@@ -46,7 +46,7 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
 
 class OrderEventSerializer(serializers.ModelSerializer[OrderEvent]):
     actor = PersonBriefSerializer(read_only=True)
-    data = serializers.DictField(read_only=True)
+    data = serializers.DictField(read_only=True)  # type: ignore[assignment]  # the field hides Serializer.data
 
     class Meta:
         model = OrderEvent

@@ -1,9 +1,11 @@
+from typing import Any
+
 from django.urls import path
 
 from orders import views
 
-READ = {"get": "list"}
-ONE = {"get": "retrieve"}
+READ: dict[str, Any] = {"get": "list"}
+ONE: dict[str, Any] = {"get": "retrieve"}
 
 urlpatterns = [
     path("orders", views.OrderViewSet.as_view(READ | {"post": "create"}), name="orders"),

@@ -241,4 +241,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) if sys.argv[1:] else supervise())
+    if sys.argv[1:]:
+        sys.exit(main(sys.argv[1:]))
+    supervise()

@@ -1,0 +1,505 @@
+"""Queries come from the serializer: each known trap of that idea, and the guard that holds the two together."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.fields import GenericRelation
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext, isolate_apps
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework import serializers
+
+from api import shaping
+from api.openapi import expansions
+from api.selection import Selection
+from api.shaping import QueryWhileRenderingError, UnplannedFieldError, needs, no_queries, plan_for, plan_of
+from api.views import ShapedViewSet
+from businesses import revisions
+from businesses.models import Address, Company, Membership, Office, User
+from businesses.serializers import CompanyBriefSerializer, OfficeBriefSerializer
+from orders.models import Order, OrderLine, Product
+from orders.serializers import OrderSerializer
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def serializer_of(model_: type[models.Model], *names: str, **declared: Any) -> type[serializers.ModelSerializer[Any]]:
+    """A serializer class for `model_` with these fields; keywords declare fields and methods."""
+    meta = type("Meta", (), {"model": model_, "fields": list(names)})
+    return type("MadeSerializer", (serializers.ModelSerializer,), {"Meta": meta, **declared})
+
+
+def rendered(made: type[serializers.ModelSerializer[Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """All rows as the serializer shows them through its plan under the guard, and the SQL that fetched them."""
+    plan = plan_of(made())
+    with CaptureQueriesContext(connection) as captured:
+        rows = list(plan.shape(plan.model._default_manager.order_by("pk")))
+        with no_queries():
+            data = [dict(row) for row in made(rows, many=True).data]
+    return data, [query["sql"] for query in captured]
+
+
+@pytest.fixture
+def order() -> Order:
+    office = factories.office()
+    return factories.order(office, factories.member(office))
+
+
+# --- To-one
+
+
+def test_a_foreign_key_shown_as_its_key_needs_no_join(order: Order) -> None:
+    data, (sql,) = rendered(serializer_of(Order, "id", "company"))
+    assert data == [{"id": order.pk, "company": order.company_id}]
+    assert "JOIN" not in sql
+
+
+def test_a_key_by_its_attribute_name_needs_no_join(order: Order) -> None:
+    made = serializer_of(Order, "company_id", company_id=serializers.IntegerField())
+    data, (sql,) = rendered(made)
+    assert data == [{"company_id": order.company_id}]
+    assert "JOIN" not in sql
+
+
+def test_a_nested_object_is_joined(order: Order) -> None:
+    data, (sql,) = rendered(serializer_of(Order, "office", office=OfficeBriefSerializer()))
+    assert data[0]["office"]["name"] == order.office.name
+    assert sql.count("JOIN") == 1
+
+
+def test_a_dotted_source_is_joined_all_the_way(order: Order) -> None:
+    made = serializer_of(Order, "client", client=serializers.CharField(source="office.company.name"))
+    data, (sql,) = rendered(made)
+    assert data == [{"client": order.company.name}]
+    assert sql.count("JOIN") == 2
+
+
+def test_a_dotted_source_that_ends_in_a_key_stops_joining_there(order: Order) -> None:
+    made = serializer_of(
+        Order, "client", client=serializers.PrimaryKeyRelatedField(source="office.company", read_only=True)
+    )
+    data, (sql,) = rendered(made)
+    assert data == [{"client": order.company_id}]
+    assert sql.count("JOIN") == 1
+
+
+def test_a_slug_of_a_relation_is_joined(order: Order) -> None:
+    made = serializer_of(Order, "company", company=serializers.SlugRelatedField("slug", read_only=True))
+    data, (sql,) = rendered(made)
+    assert data == [{"company": order.company.slug}]
+    assert sql.count("JOIN") == 1
+
+
+def test_a_to_one_that_is_null_is_none() -> None:
+    member = factories.member(factories.company())
+    data, (sql,) = rendered(serializer_of(Membership, "user", "office", office=OfficeBriefSerializer(allow_null=True)))
+    assert data == [{"user": member.pk, "office": None}]
+    assert "LEFT OUTER JOIN" in sql
+
+
+def test_a_relation_without_a_column_is_joined_for_its_key() -> None:
+    member = factories.member(factories.company())
+    made = serializer_of(
+        User, "address", address=serializers.PrimaryKeyRelatedField(source="active_address.user", read_only=True)
+    )
+    assert rendered(made)[0] == [{"address": member.pk}]
+
+
+def test_a_declared_need_of_a_relation_without_a_column_is_joined() -> None:
+    factories.member(factories.company())
+
+    @needs("active_address")
+    def get_reachable(self: Any, user: User) -> bool:
+        return user.active_address is not None
+
+    made = serializer_of(User, "reachable", reachable=serializers.SerializerMethodField(), get_reachable=get_reachable)
+    assert rendered(made)[0] == [{"reachable": True}]
+
+
+# --- To-many
+
+
+def test_a_reverse_foreign_key_is_one_query_with_its_back_key(order: Order) -> None:
+    factories.order(order.office, order.placed_by, lines=5)
+    line = serializer_of(OrderLine, "sku")
+    data, sqls = rendered(serializer_of(Order, "lines", lines=line(many=True)))
+    assert [len(row["lines"]) for row in data] == [2, 5]
+    assert len(sqls) == 2
+    assert '"orders_orderline"."order_id"' in sqls[1].split("FROM")[0]
+
+
+def test_a_many_to_many_is_one_query() -> None:
+    for number in range(3):
+        factories.user().groups.add(Group.objects.create(name=f"group {number}"))
+    group = serializer_of(Group, "name")
+    data, sqls = rendered(serializer_of(User, "groups", groups=group(many=True)))
+    assert [row["groups"] for row in data] == [[{"name": f"group {number}"}] for number in range(3)]
+    assert len(sqls) == 2
+
+
+def test_keys_of_a_many_to_many_are_one_query_of_keys() -> None:
+    group = Group.objects.create(name="group")
+    factories.user().groups.add(group)
+    data, sqls = rendered(serializer_of(User, "groups"))
+    assert data == [{"groups": [group.pk]}]
+    assert '"auth_group"."name"' not in sqls[1].split("FROM")[0]
+
+
+def test_slugs_of_a_collection_are_fetched(order: Order) -> None:
+    made = serializer_of(Order, "lines", lines=serializers.SlugRelatedField("sku", many=True, read_only=True))
+    data, sqls = rendered(made)
+    assert data == [{"lines": ["SKU-1", "SKU-2"]}]
+    assert len(sqls) == 2
+
+
+@isolate_apps("businesses")
+def test_a_generic_relation_is_one_query_with_both_of_its_keys() -> None:
+    class Logged(models.Model):  # noqa: DJ008
+        name = models.CharField(max_length=200)
+        log = GenericRelation(LogEntry, object_id_field="object_id", content_type_field="content_type")
+
+        class Meta:
+            managed = False
+            app_label = "businesses"
+            db_table = "businesses_company"
+
+    kind = ContentType.objects.get_for_model(Logged)
+    for company in (factories.company(), factories.company()):
+        LogEntry.objects.create(
+            user=factories.user(),
+            content_type=kind,
+            object_id=str(company.pk),
+            action_flag=CHANGE,
+            object_repr=company.slug,
+        )
+    entry = serializer_of(LogEntry, "object_repr")
+    data, sqls = rendered(serializer_of(Logged, "log", log=entry(many=True)))
+    ContentType.objects.clear_cache()
+    assert [len(row["log"]) for row in data] == [1, 1]
+    assert len(sqls) == 2
+
+
+def test_a_collection_behind_a_to_one_is_one_query(order: Order) -> None:
+    made = serializer_of(Order, "offices", offices=OfficeBriefSerializer(many=True, source="company.offices"))
+    data, sqls = rendered(made)
+    assert data == [{"offices": [{"id": order.office_id, "name": order.office.name, "city": order.office.city}]}]
+    assert len(sqls) == 2
+
+
+def test_a_to_one_inside_a_collection_is_joined_there() -> None:
+    company = factories.company()
+    for _ in range(3):
+        factories.office(company)
+    office = serializer_of(Office, "company", company=CompanyBriefSerializer())
+    data, sqls = rendered(serializer_of(Company, "offices", offices=office(many=True)))
+    assert {row["company"]["id"] for row in data[0]["offices"]} == {company.pk}
+    assert len(sqls) == 2
+
+
+def test_a_filter_on_a_prefetched_relation_is_caught(order: Order) -> None:
+    @needs("lines.sku")
+    def get_first(self: Any, order: Order) -> int:
+        return order.lines.filter(position=1).count()
+
+    made = serializer_of(Order, "first", first=serializers.SerializerMethodField(), get_first=get_first)
+    with pytest.raises(QueryWhileRenderingError):
+        rendered(made)
+
+
+# --- What can't be seen is declared
+
+
+def test_a_method_field_reads_what_it_declares(order: Order) -> None:
+    @needs("placed_by.name", "lines.total")
+    def get_text(self: Any, order: Order) -> str:
+        return f"{order.placed_by.name} {sum(line.total for line in order.lines.all())}"
+
+    made = serializer_of(Order, "text", text=serializers.SerializerMethodField(), get_text=get_text)
+    data, sqls = rendered(made)
+    assert data == [{"text": f"{order.placed_by.name} 10.00"}]
+    assert len(sqls) == 2
+
+
+def test_a_method_field_that_declares_nothing_can_not_be_planned() -> None:
+    made = serializer_of(Order, "text", text=serializers.SerializerMethodField(), get_text=lambda self, order: "")
+    with pytest.raises(UnplannedFieldError, match=r"MadeSerializer\.text .*@needs"):
+        plan_of(made())
+
+
+def test_a_method_field_that_reads_more_than_it_declares_is_caught(order: Order) -> None:
+    made = serializer_of(
+        Order,
+        "text",
+        text=serializers.SerializerMethodField(),
+        get_text=needs("status")(lambda self, order: order.number),
+    )
+    with pytest.raises(QueryWhileRenderingError):
+        rendered(made)
+
+
+def test_a_property_reads_what_it_declares(order: Order) -> None:
+    made = serializer_of(Order, "buyer", buyer=serializers.CharField(source="placed_by.name"))
+    data, (sql,) = rendered(made)
+    assert data == [{"buyer": order.placed_by.name}]
+    assert '"last_name"' in sql
+    assert '"email"' not in sql
+
+
+def test_a_property_that_declares_nothing_can_not_be_planned() -> None:
+    made = serializer_of(User, "anonymous", anonymous=serializers.BooleanField(source="is_anonymous"))
+    with pytest.raises(UnplannedFieldError, match=r"MadeSerializer\.anonymous \(User\.is_anonymous\)"):
+        plan_of(made())
+
+
+@pytest.mark.parametrize("name", ["company", "lines"])
+def test_a_relation_shown_as_text_can_not_be_planned(name: str) -> None:
+    made = serializer_of(Order, name, **{name: serializers.StringRelatedField(many=name == "lines")})
+    with pytest.raises(UnplannedFieldError, match="can't be seen"):
+        plan_of(made())
+
+
+def test_a_serializer_of_the_whole_object_reads_its_columns(order: Order) -> None:
+    place = serializer_of(Order, "ship_city")
+    data, (sql,) = rendered(serializer_of(Order, "ship_to", ship_to=place(source="*")))
+    assert data == [{"ship_to": {"ship_city": order.ship_city}}]
+    assert '"ship_street"' not in sql
+
+
+def test_a_field_of_the_whole_object_that_declares_nothing_can_not_be_planned() -> None:
+    with pytest.raises(UnplannedFieldError):
+        plan_of(serializer_of(Order, "all", all=serializers.JSONField(source="*", read_only=True))())
+
+
+def test_a_field_that_is_only_written_is_not_read(order: Order) -> None:
+    made = serializer_of(Order, "id", "number", number=serializers.CharField(write_only=True))
+    assert '"number"' not in rendered(made)[1][0]
+
+
+# --- Ordering
+
+
+@pytest.mark.parametrize("url", ["/api/orders?fields=id", "/api/companies?fields=id", "/api/products?fields=name"])
+def test_columns_that_order_a_page_are_fetched_though_not_shown(client_of: Any, order: Order, url: str) -> None:
+    factories.order(order.office, order.placed_by)
+    factories.product()
+    factories.product()
+    with CaptureQueriesContext(connection) as captured:
+        response = client_of(order.placed_by).get(f"{url}&limit=1")
+    assert response.status_code == 200
+    assert len([query for query in captured if "LIMIT 2" in query["sql"]]) == 1
+
+
+def test_columns_that_order_a_collection_are_fetched_though_not_shown() -> None:
+    assert "position" in dict(plan_for(OrderSerializer, Selection(fields=("lines.sku",))).collections)["lines"].columns
+
+
+# --- The guard
+
+
+def test_a_query_while_rendering_raises() -> None:
+    with pytest.raises(QueryWhileRenderingError, match="businesses_company"), no_queries():
+        Company.objects.count()
+
+
+def test_a_query_while_rendering_is_answered_and_logged_where_the_guard_reports(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SHAPING_GUARD = "report"
+    with caplog.at_level(logging.ERROR, "api.shaping"), no_queries():
+        assert Company.objects.count() == 0
+    assert "businesses_company" in caplog.text
+
+
+def test_queries_are_allowed_again_after_rendering() -> None:
+    with no_queries():
+        pass
+    assert Company.objects.count() == 0
+
+
+# --- Memoisation
+
+
+def test_a_plan_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    derived: list[shaping.Plan] = []
+
+    def counted(*given: Any) -> shaping.Plan:
+        derived.append(plan_of(*given))
+        return derived[-1]
+
+    monkeypatch.setattr(shaping, "plan_of", counted)
+    plan_for.cache_clear()
+    for _ in range(3):
+        plan_for(OrderSerializer, Selection(), ("placed_at", "id"))
+    assert len(derived) == 1
+
+
+def test_another_selection_has_a_plan_of_its_own() -> None:
+    assert plan_for(OrderSerializer, Selection(fields=("id",))) != plan_for(OrderSerializer, Selection())
+
+
+# --- The answers of the service
+
+
+def names_in(sql: str, table: str) -> set[str]:
+    """The columns of `table` that a SELECT fetches."""
+    return set(re.findall(rf'"{table}"\."(\w+)"', sql.split(" FROM ")[0]))
+
+
+@pytest.fixture
+def list_queries(client_of: Any, order: Order) -> list[str]:
+    client = client_of(order.placed_by)
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get("/api/orders").status_code == 200
+    return [query["sql"] for query in captured]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("businesses_company", {"id", "name"}),
+        ("businesses_office", {"id", "name", "city"}),
+        ("businesses_user", {"id", "first_name", "last_name", "username"}),
+        ("businesses_address", {"id", "street", "city", "postcode", "country", "active"}),
+        (
+            "orders_order",
+            {"id", "number", "status", "currency", "total", "date", "placed_at", "updated_at", "revision"}
+            | {"company_id", "office_id", "placed_by_id"}
+            | {"ship_street", "ship_city", "ship_postcode", "ship_country"},
+        ),
+    ],
+)
+def test_the_list_fetches_the_columns_that_it_shows_and_keys(
+    list_queries: list[str], table: str, columns: set[str]
+) -> None:
+    assert names_in(list_queries[1], table) == columns
+
+
+def test_the_list_fetches_of_lines_what_it_shows_and_the_back_key(list_queries: list[str]) -> None:
+    shown = {"position", "sku", "name", "quantity", "unit_price", "total"}
+    assert names_in(list_queries[2], "orders_orderline") == shown | {"id", "order_id"}
+
+
+def bodies(order: Order, sku: str) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    return {
+        "POST": ("post", "/api/orders", {"office": order.office_id, "lines": [{"sku": sku, "quantity": 1}]}),
+        "PATCH": (
+            "patch",
+            f"/api/orders/{order.pk}",
+            {"version": order.revision, "lines": [{"sku": sku, "quantity": 1}]},
+        ),
+        "transition": ("post", f"/api/orders/{order.pk}/transitions", {"version": order.revision, "to": "approved"}),
+    }
+
+
+@pytest.mark.parametrize("write", ["POST", "PATCH", "transition"])
+def test_the_answer_to_a_write_is_what_a_read_shows(client_of: Any, order: Order, write: str) -> None:
+    client = client_of(order.placed_by)
+    method, url, body = bodies(order, factories.product().sku)[write]
+    written = getattr(client, method)(f"{url}?expand=events", body).json()
+    assert written == client.get(f"/api/orders/{written['id']}?expand=events").json()
+
+
+@pytest.mark.parametrize("write", ["POST", "PATCH", "transition"])
+def test_a_write_whose_answer_is_asked_for_wrongly_writes_nothing(client_of: Any, order: Order, write: str) -> None:
+    method, url, body = bodies(order, factories.product().sku)[write]
+    before = list(Order.objects.values())
+    assert getattr(client_of(order.placed_by), method)(f"{url}?fields=nonsense", body).status_code == 400
+    assert list(Order.objects.values()) == before
+
+
+# --- What pages show is what bumps revisions
+
+
+def shaped_views() -> Iterator[type[ShapedViewSet]]:
+    """Every shaped view that the URLconf serves."""
+
+    def walk(patterns: list[URLPattern | URLResolver]) -> Iterator[Any]:
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns)
+            else:
+                yield getattr(pattern.callback, "cls", None)
+
+    for view in set(walk(get_resolver().url_patterns)):
+        if isinstance(view, type) and issubclass(view, ShapedViewSet):
+            yield view
+
+
+def models_on_pages() -> set[type[models.Model]]:
+    """Every model in every plan, with all that can be expanded."""
+    found: set[type[models.Model]] = set()
+    for view in shaped_views():
+        everything = Selection(expand=tuple(expansions(view.serializer_class())))
+        found |= plan_for(view.serializer_class, everything).models
+    return found
+
+
+def test_every_model_on_a_page_bumps_revisions() -> None:
+    # Not the catalogue: no page of a company shows it, orders keep copies of what they took from it, and
+    # /api/products is the same for everybody, so no company's revision could stamp it.
+    assert models_on_pages() - {Product} == revisions.shown()
+
+
+WRITES: dict[str, Callable[[Any, Any, Order], Any]] = {
+    "Company": lambda admin, api, order: save(admin, order.company, name="Renamed"),
+    "Office": lambda admin, api, order: save(admin, order.office, name="Renamed"),
+    "User": lambda admin, api, order: save(admin, order.placed_by, first_name="Renamed"),
+    "Membership": lambda admin, api, order: save(admin, order.placed_by.memberships.get(), role="viewer"),
+    "Address": lambda admin, api, order: api.patch(
+        f"/api/addresses/{order.placed_by.addresses.get().pk}", {"city": "Moved"}
+    ),
+    "Order": lambda admin, api, order: send(api, order, "POST"),
+    "OrderLine": lambda admin, api, order: send(api, order, "PATCH"),
+    "OrderEvent": lambda admin, api, order: send(api, order, "transition"),
+}
+
+
+def send(api: Any, order: Order, write: str) -> Any:
+    method, url, body = bodies(order, factories.product().sku)[write]
+    return getattr(api, method)(url, body)
+
+
+def save(admin: Any, row: models.Model, **changes: Any) -> Any:
+    """Save a row in its admin form with some fields changed."""
+    url = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
+    form = admin.get(url).context["adminform"].form
+    values = {name: form[name].value() for name in form.fields if name != "password"}
+    for name in ("last_login", "date_joined"):
+        if moment := values.pop(name, None):
+            values |= {f"{name}_0": moment.date().isoformat(), f"{name}_1": moment.time().isoformat("seconds")}
+    values = {name: value for name, value in (values | changes).items() if value is not None and value is not False}
+    response = admin.post(url, values)
+    assert response.status_code == 302, response.context["errors"]
+    return response
+
+
+def test_there_is_a_write_for_every_model_that_bumps() -> None:
+    assert {model.__name__ for model in revisions.shown()} == set(WRITES)
+
+
+@pytest.mark.parametrize("model", sorted(WRITES))
+def test_writing_what_a_page_shows_bumps_its_company_and_no_other(
+    admin_client: Any, client_of: Any, settings: Any, order: Order, model: str
+) -> None:
+    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    Membership.objects.filter(user=order.placed_by).update(office=None)
+    other = factories.member(factories.company()).memberships.get().company
+    api = client_of(order.placed_by)
+    before = Company.objects.get(pk=order.company_id).revision
+    assert WRITES[model](admin_client, api, order).status_code in (200, 201, 302)
+    assert Company.objects.get(pk=order.company_id).revision > before
+    assert Company.objects.get(pk=other.pk).revision == other.revision
+
+
+def test_an_address_bumps_the_companies_whose_orders_show_it_though_its_user_has_left(order: Order) -> None:
+    Membership.objects.filter(user=order.placed_by).delete()
+    assert revisions.showing(Address.objects.filter(user=order.placed_by)) == {order.company_id}
