@@ -19,7 +19,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -28,7 +28,6 @@ from django.db import connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 PAGE_SECONDS = 3600
 PAGE_MOST = 1_000_000  # bytes of a body that is kept
@@ -36,6 +35,9 @@ LOCK_SECONDS = 10  # after which a computation counts as lost
 PREFIX = "page"
 TALLY = "pages"
 TAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+R = TypeVar("R", bound=HttpResponseBase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,11 @@ def matches(request: Request, tag: str) -> bool:
 
 def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
     """DRF renders after the view; what is to be kept has to be rendered now."""
-    if isinstance(response, Response):
-        response.accepted_renderer = request.accepted_renderer
-        response.accepted_media_type = request.accepted_media_type  # type: ignore[attr-defined]
-        response.renderer_context = view.get_renderer_context()
-        response.render()
-    return response  # type: ignore[no-any-return]
+    response.accepted_renderer = request.accepted_renderer
+    response.accepted_media_type = request.accepted_media_type
+    response.renderer_context = view.get_renderer_context()
+    now: HttpResponse = response.render()
+    return now
 
 
 def keep(key: str, stamp: str, response: HttpResponse) -> None:
@@ -155,7 +156,7 @@ def keep(key: str, stamp: str, response: HttpResponse) -> None:
     cache.set(key, page, PAGE_SECONDS)
 
 
-def labelled(response: Any, tag: str, status: str) -> Any:
+def labelled(response: R, tag: str, status: str) -> R:
     response.headers["ETag"] = tag
     response.headers["Cache-Status"] = f"orders; {status}"
     return response

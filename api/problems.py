@@ -77,7 +77,8 @@ class ProblemFormatter(ExceptionFormatter):
         if isinstance(self.exc, exceptions.ValidationError):
             code = "invalid"
             detail = "; ".join(f"{error['name']}: {error['detail']}" for error in errors[:3]) or detail
-        return problem(self.context["request"], self.exc.status_code, code, detail, errors)
+        request: Any = self.context["request"]
+        return problem(request, self.exc.status_code, code, detail, errors)
 
 
 def name_of(attr: str | None) -> str:

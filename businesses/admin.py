@@ -1,52 +1,29 @@
-"""The admin of people and places. What company pages show is saved with those companies' revisions bumped."""
+"""The admin of people and places."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import Model, QuerySet
-from django.forms import ModelForm
+from django.db.models import Model
 from django.http import HttpRequest
 
-from businesses import revisions
 from businesses.models import Address, Company, Membership, Office, User
 
 
-class RevisedAdmin(admin.ModelAdmin):
-    """Bumps the companies that show a row before it is written, and those that show it afterwards.
-
-    The admin's views run in a transaction, so the bumps lock until everything is written.
-    """
+class LargeTableAdmin(admin.ModelAdmin):
+    """No second count of the whole table for "n results (m total)"."""
 
     show_full_result_count = False
     list_per_page = 50
 
-    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
-        before = revisions.showing([obj]) if change else set()
-        bumped = revisions.bump(before)
-        if isinstance(obj, Company):  # was read before the bump, and would take it back
-            obj.revision = bumped.get(obj.pk, obj.revision)
-        super().save_model(request, obj, form, change)
-        revisions.bump(revisions.showing([obj]) - before)
-
-    def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        revisions.bump(revisions.showing([obj]))
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        revisions.bump(revisions.showing(queryset))
-        super().delete_queryset(request, queryset)
-
 
 @admin.register(User)
-class PersonAdmin(RevisedAdmin, UserAdmin):
+class PersonAdmin(LargeTableAdmin, UserAdmin):
     search_fields = ["username__startswith", "email__startswith", "last_name__startswith"]
 
 
 @admin.register(Company)
-class CompanyAdmin(RevisedAdmin):
+class CompanyAdmin(LargeTableAdmin):
     list_display = ["name", "slug", "revision"]
     search_fields = ["name__istartswith", "slug__startswith"]
     ordering = ["name", "id"]
@@ -54,7 +31,7 @@ class CompanyAdmin(RevisedAdmin):
 
 
 @admin.register(Office)
-class OfficeAdmin(RevisedAdmin):
+class OfficeAdmin(LargeTableAdmin):
     list_display = ["name", "city", "country", "company"]
     list_select_related = ["company"]
     search_fields = ["name__istartswith", "city__istartswith"]
@@ -66,7 +43,7 @@ class OfficeAdmin(RevisedAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(RevisedAdmin):
+class MembershipAdmin(LargeTableAdmin):
     list_display = ["user", "company", "office", "role"]
     list_select_related = ["user", "company", "office"]
     list_filter = ["role"]
@@ -75,7 +52,7 @@ class MembershipAdmin(RevisedAdmin):
 
 
 @admin.register(Address)
-class AddressAdmin(RevisedAdmin):
+class AddressAdmin(LargeTableAdmin):
     list_display = ["user", "street", "city", "country", "active"]
     list_select_related = ["user"]
     search_fields = ["user__username__startswith", "city__istartswith"]

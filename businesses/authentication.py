@@ -49,13 +49,13 @@ class ScopeAuthentication(BaseAuthentication):
 def resolve(token: str) -> tuple[User, Scope]:
     """The user and scope of a token. Raises AuthenticationFailed for one that is wrong, expired or disabled."""
     digest = hash_token(token)
-    rows = get_token_model().objects.filter(token_key=token[: CONSTANTS.TOKEN_KEY_LENGTH]).order_by()
     catalogue = Revision.objects.filter(name=Revision.CATALOGUE).values("value")
-    rows = rows.annotate(catalogue=Subquery(catalogue))
+    tokens = get_token_model().objects.filter(token_key=token[: CONSTANTS.TOKEN_KEY_LENGTH]).order_by()
+    tokens = tokens.annotate(catalogue=Subquery(catalogue))
     columns = [f"user__{name}" for name in USER_COLUMNS]
     columns += [f"user__memberships__{name}" for name in MEMBERSHIP_COLUMNS]
     found: list[tuple[Any, ...]] = [
-        row for row in rows.values_list("digest", "expiry", "catalogue", *columns) if compare_digest(digest, row[0])
+        row for row in tokens.values_list("digest", "expiry", "catalogue", *columns) if compare_digest(digest, row[0])
     ]
     if not found or (found[0][1] and found[0][1] <= datetime.now(UTC)):
         raise AuthenticationFailed("This token is not valid, or no longer.")
@@ -63,4 +63,5 @@ def resolve(token: str) -> tuple[User, Scope]:
     user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, found[0][3:end])
     if not user.is_active:
         raise AuthenticationFailed("This token is not valid, or no longer.")
-    return user, scope_of(user.pk, user.revision, found[0][2] or 0, [row[end:] for row in found])
+    rows = [row[end:] for row in found]
+    return user, scope_of(user.pk, rows, own_revision=user.revision, catalogue_revision=found[0][2] or 0)

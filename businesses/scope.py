@@ -32,8 +32,8 @@ class Scope:
     user: int
     grants: tuple[Grant, ...]
     revisions: dict[int, int]
-    own_revision: int
-    catalogue_revision: int
+    own_revision: int = 0
+    catalogue_revision: int = 0
 
     def audience(self) -> str:
         """Who is shown the same as this user: whoever has the same grants. A buyer's own orders are special to them."""
@@ -73,9 +73,10 @@ class Scope:
 
 def scope_of(
     user: int,
-    own_revision: int,
-    catalogue_revision: int,
     rows: Iterable[tuple[int | None, int | None, str | None, int | None]],
+    *,
+    own_revision: int = 0,
+    catalogue_revision: int = 0,
 ) -> Scope:
     """Build a scope from (company, office, role, company revision); a user without memberships has a row of None."""
     grants, revisions = [], {}

@@ -6,15 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
-from businesses import revisions
 from businesses.models import Address, User
 
 
 @transaction.atomic
 def save_address(*, user: User, address: Address, values: dict[str, Any]) -> Address:
     """Create or edit an address of `user`. Making one active makes the one that was so inactive."""
-    revisions.bump(revisions.showing([user]))
-    User.objects.select_for_update().only("pk").get(pk=user.pk)  # the user's other requests wait here
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)  # the user's other requests wait here
     if address.pk:
         address.refresh_from_db()  # it was read before the lock; saved as it was then, it would undo what came between
     address.user = user

@@ -48,15 +48,6 @@ def choice(name: str, choices: tuple[str, ...], default: str) -> str:
     raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}; it is {value!r}")
 
 
-def database(name: str, default: str = "", **options: Any) -> Any:
-    """Django's database settings of a URL; None without one. Raises ImproperlyConfigured for another kind of text."""
-    url = text(name, default)
-    try:
-        return dj_database_url.parse(url, **options) if url else None
-    except ValueError as problem:
-        raise ImproperlyConfigured(f"{name} can't be read: {problem}") from None
-
-
 def integer(name: str, default: int, least: int = 0) -> int:
     """A whole number of at least `least`. Raises ImproperlyConfigured for anything else."""
     value = os.environ.get(name, str(default))

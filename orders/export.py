@@ -51,7 +51,8 @@ def stream(
     """`head`, then encoded orders, `SLICE` at a time. Closing it early closes cursor and transaction."""
     if head:
         yield head
-    with one_moment(), closing(orders.iterator(chunk_size=CHUNK)) as rows:
+    fetched: Any = orders.iterator(chunk_size=CHUNK)
+    with one_moment(), closing(fetched) as rows:
         while batch := list(islice(rows, SLICE)):
             with no_queries():
                 data = render(batch)

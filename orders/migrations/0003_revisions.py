@@ -28,8 +28,8 @@ NAMES = ("username", "first_name", "last_name", "email")  # what is shown of a u
 POSTGRESQL = f"""
 CREATE FUNCTION note_bumped_company() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.revision = OLD.revision AND NEW IS DISTINCT FROM OLD THEN
-        NEW.revision := OLD.revision + 1;
+    IF NEW.revision <= OLD.revision AND NEW IS DISTINCT FROM OLD THEN
+        NEW.revision := OLD.revision + 1;  -- also where a row is saved as it was read before a bump
     END IF;
     IF NEW.revision <> OLD.revision THEN
         PERFORM set_config('orders.bumped',
@@ -60,15 +60,16 @@ END $$;
 CREATE TRIGGER revision AFTER INSERT OR UPDATE OR DELETE ON orders_product
     FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue();
 
-CREATE FUNCTION bump_renamed_user() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION bump_changed_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM bump_companies(ARRAY({OF_USER.format(user="NEW.id")}));
-    NEW.revision := OLD.revision + 1;
+    NEW.revision := greatest(OLD.revision, NEW.revision);
+    IF ({", ".join(f"OLD.{name}" for name in NAMES)}) IS DISTINCT FROM ({", ".join(f"NEW.{name}" for name in NAMES)}) THEN
+        PERFORM bump_companies(ARRAY({OF_USER.format(user="NEW.id")}));
+        NEW.revision := OLD.revision + 1;
+    END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER revision BEFORE UPDATE ON businesses_user FOR EACH ROW
-    WHEN (({", ".join(f"OLD.{name}" for name in NAMES)}) IS DISTINCT FROM ({", ".join(f"NEW.{name}" for name in NAMES)}))
-    EXECUTE FUNCTION bump_renamed_user();
+CREATE TRIGGER revision BEFORE UPDATE ON businesses_user FOR EACH ROW EXECUTE FUNCTION bump_changed_user();
 
 CREATE FUNCTION bump_user_of_address() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -105,13 +106,13 @@ def sqlite_statements():
     """One trigger a table and event; each bumps the companies of the row as it was and as it is."""
     bump = "UPDATE businesses_company SET revision = revision + 1 WHERE id IN ({companies})"
     yield """
-        CREATE TRIGGER revision_of_company AFTER UPDATE ON businesses_company WHEN OLD.revision = NEW.revision
-        BEGIN UPDATE businesses_company SET revision = revision + 1 WHERE id = NEW.id; END
+        CREATE TRIGGER revision_of_company AFTER UPDATE ON businesses_company WHEN NEW.revision <= OLD.revision
+        BEGIN UPDATE businesses_company SET revision = OLD.revision + 1 WHERE id = NEW.id; END
     """
     yield f"""
         CREATE TRIGGER revision_of_user AFTER UPDATE OF {", ".join(NAMES)} ON businesses_user
         BEGIN {bump.format(companies=OF_USER.format(user="NEW.id"))};
-        UPDATE businesses_user SET revision = revision + 1 WHERE id = NEW.id; END
+        UPDATE businesses_user SET revision = OLD.revision + 1 WHERE id = NEW.id; END
     """
     for event, rows in ROWS.items():
         yield f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from api.models import Revision
 from businesses import revisions
 from businesses.models import Address, Company, Membership, Office, User
-from orders.models import Product
+from orders.models import Order
 from tests import factories
 
 
@@ -133,51 +135,84 @@ def test_writers_of_the_same_companies_do_not_wait_for_each_other_for_ever() -> 
     assert set(Company.objects.values_list("revision", flat=True)) == {8 * 15}
 
 
-# --- Which companies show a row
+# --- What the database sees to
+
+
+def rise(write: Callable[[], Any], *companies: Company) -> list[int]:
+    """By how much a write raises the revisions of these companies."""
+
+    def numbers() -> list[int]:
+        return [Company.objects.get(pk=company.pk).revision for company in companies]
+
+    before = numbers()
+    write()
+    return [after - earlier for after, earlier in zip(numbers(), before, strict=True)]
 
 
 @pytest.fixture
-def member(db: None) -> User:
-    return factories.member(factories.company())
-
-
-def companies_of(user: User) -> set[int]:
-    return set(user.memberships.values_list("company", flat=True))
-
-
-def test_a_company_shows_itself(member: User) -> None:
-    company = Company.objects.get()
-    assert revisions.showing([company]) == {company.pk}
-
-
-def test_an_office_is_shown_by_its_company(member: User) -> None:
+def order(transactional_db: None) -> Order:
+    """An order of a member who has another company too."""
     office = factories.office()
-    assert revisions.showing([office]) == {office.company_id}
+    placed = factories.order(office, factories.member(office.company))
+    Membership.objects.create(user=placed.placed_by, company=factories.company(), role="viewer")
+    return placed
 
 
-def test_a_user_is_shown_by_every_company_of_theirs(member: User) -> None:
-    Membership.objects.create(user=member, company=factories.company(), role="viewer")
-    assert revisions.showing([member]) == companies_of(member)
-    assert len(companies_of(member)) == 2
+def other_company(order: Order) -> Company:
+    return Company.objects.exclude(pk=order.company_id).get()
 
 
-def test_an_address_is_shown_where_its_user_is(member: User) -> None:
-    assert revisions.showing(Address.objects.all()) == companies_of(member)
+def test_a_user_is_shown_by_every_company_of_theirs(order: Order) -> None:
+    users = User.objects.filter(pk=order.placed_by_id)
+    assert rise(lambda: users.update(first_name="New"), order.company, other_company(order)) == [1, 1]
 
 
-def test_a_user_who_has_left_is_shown_by_the_company_of_their_orders(member: User) -> None:
-    office = factories.office()
-    factories.order(office, member)
-    member.memberships.all().delete()
-    assert revisions.showing([member]) == {office.company_id}
+def test_an_address_is_shown_where_its_user_is(order: Order) -> None:
+    assert rise(lambda: Address.objects.update(city="New"), order.company, other_company(order)) == [1, 1]
 
 
-def test_rows_of_several_models_are_asked_for_together(member: User) -> None:
-    office: Office = factories.office()
-    assert revisions.showing([member, office]) == companies_of(member) | {office.company_id}
+def test_a_user_who_has_left_is_shown_by_the_company_of_their_orders(order: Order) -> None:
+    companies = order.company, other_company(order)
+    order.placed_by.memberships.all().delete()
+    assert rise(lambda: User.objects.update(last_name="New"), *companies) == [1, 0]
+    assert rise(lambda: Address.objects.update(city="New"), *companies) == [1, 0]
 
 
-@pytest.mark.django_db
-def test_the_catalogue_is_shown_by_no_company() -> None:
-    assert revisions.showing([factories.product()]) == set()
-    assert Product not in revisions.shown()
+def test_a_user_is_shown_by_the_company_of_an_order_that_they_acted_on(order: Order) -> None:
+    actor = factories.user()
+    order.events.create(actor=actor, kind="approved", at=order.placed_at)
+    users = User.objects.filter(pk=actor.pk)
+    assert rise(lambda: users.update(first_name="New"), order.company, other_company(order)) == [1, 0]
+
+
+def test_a_login_changes_nothing_that_is_shown(order: Order) -> None:
+    assert rise(lambda: User.objects.update(last_login=order.placed_at), order.company) == [0]
+
+
+def test_a_transaction_raises_a_company_once(order: Order) -> None:
+    def write() -> None:
+        with transaction.atomic():
+            Office.objects.update(name="one")
+            Order.objects.update(currency="CHF")
+            Company.objects.filter(pk=order.company_id).update(name="New")
+
+    assert rise(write, order.company) == [1]
+
+
+def test_a_row_saved_as_it_was_read_does_not_take_revisions_back(order: Order) -> None:
+    company, user = Company.objects.get(pk=order.company_id), User.objects.get(pk=order.placed_by_id)
+    Office.objects.update(name="New")
+    Address.objects.update(city="New")
+    own = User.objects.get(pk=user.pk).revision
+    assert rise(company.save, order.company) == [1]
+    user.save()
+    assert User.objects.get(pk=user.pk).revision >= own
+
+
+def test_the_catalogue_is_shown_by_no_company(order: Order) -> None:
+    def number() -> int:
+        return sum(Revision.objects.filter(name=Revision.CATALOGUE).values_list("value", flat=True))
+
+    before = number()
+    assert rise(factories.product, order.company) == [0]
+    assert number() == before + 1

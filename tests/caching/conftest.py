@@ -80,7 +80,7 @@ def commands(settings: Any) -> Callable[[Callable[[], Any]], tuple[Any, list[str
         with redis.monitor() as monitor:
             answered = call()
             redis.echo("the end")
-            seen = []
+            seen: list[str] = []
             for entry in iter(monitor.next_command, None):
                 if entry["db"] == number and entry["command"] == "ECHO the end":
                     return answered, seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,7 @@ class Command(BaseCommand):
     help = "Print hits, reads, kept pages and their bytes for each endpoint. Example: manage.py cache_stats"
 
     def handle(self, *args: Any, **options: Any) -> None:
+        cache: Any = caches["default"]
         if not hasattr(cache, "iter_keys"):
             raise CommandError("the cache is in the memory of each process (REDIS_URL is not set): nothing to see here")
         client = cache.client.get_client()
@@ -33,4 +34,5 @@ class Command(BaseCommand):
             hits, reads = outcomes[route]["hit"], sum(outcomes[route].values())
             share = f"{100 * hits / reads:.0f}" if reads else "-"
             table.add_row(route, str(hits), str(reads), share, str(len(keys[route])), str(sum(keys[route])))
-        Console(file=self.stdout, width=120).print(table)
+        output: Any = self.stdout
+        Console(file=output, width=120).print(table)
