@@ -92,6 +92,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 REDIS_URL = env.text("REDIS_URL")
+REDIS_SECONDS = env.integer("REDIS_TIMEOUT", 250, least=1) / 1000  # a frozen Redis costs 5 s an operation otherwise
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 1000}}
 }
@@ -100,8 +101,8 @@ if REDIS_URL:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
         "OPTIONS": {
-            "SOCKET_CONNECT_TIMEOUT": 0.25,  # a frozen Redis costs 5 s an operation otherwise
-            "SOCKET_TIMEOUT": 0.25,
+            "SOCKET_CONNECT_TIMEOUT": REDIS_SECONDS,
+            "SOCKET_TIMEOUT": REDIS_SECONDS,
             "IGNORE_EXCEPTIONS": True,
             "CONNECTION_POOL_KWARGS": {"connection_class": BreakingConnection},
         },

@@ -133,7 +133,7 @@ def world(db: None, settings: Any) -> Iterator[World]:
     }
     for signal in (request_started, request_finished):  # they would close the connection of the test's transaction
         signal.disconnect(close_old_connections)
-    headers = {"Authorization": f"Token {tokens.issue(owner)[0]}"}
+    headers = {"Authorization": f"Token {tokens.issue(owner)[0]}", "Accept-Encoding": "identity"}
     yield World(headers, ids, office.pk, product.sku, order.revision)
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)

@@ -52,7 +52,7 @@ def raising(failure: Exception) -> Any:
     [
         (exceptions.ValidationError({"office": ["No."]}), 400, "invalid"),
         (exceptions.ParseError("JSON parse error"), 400, "parse_error"),
-        (TooManyFieldsSent("too many"), 400, "parse_error"),
+        (TooManyFieldsSent("too many"), 400, "too_many_parameters"),
         (exceptions.NotAuthenticated(), 401, "not_authenticated"),
         (exceptions.AuthenticationFailed(), 401, "authentication_failed"),
         (exceptions.PermissionDenied(), 403, "permission_denied"),

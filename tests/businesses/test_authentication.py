@@ -122,7 +122,7 @@ def test_a_refusal_does_not_tell_why(member: User) -> None:
 
 
 def test_one_query_resolves_token_user_memberships_and_revisions(django_assert_num_queries: Any, member: User) -> None:
-    second = factories.office()
+    second = factories.office(factories.company(revision=6))
     member.memberships.create(company=second.company, office=second, role=Role.BUYER)
     token = tokens.issue(member)[0]
     with django_assert_num_queries(1):
@@ -130,7 +130,7 @@ def test_one_query_resolves_token_user_memberships_and_revisions(django_assert_n
         assert (user.pk, user.username, user.is_staff) == (member.pk, member.username, False)
         assert scope.user == member.pk
         assert Grant(second.company_id, second.pk, Role.BUYER) in scope.grants
-        assert scope.revisions[second.company_id] == 0
+        assert scope.revisions[second.company_id] == 7  # the new office raised it
         assert len(scope.companies()) == 2
 
 
