@@ -36,8 +36,7 @@ class Watch:
     count: int = 0
     seconds: float = 0.0
     closed: bool = True
-    outer: Watch | None = None
-    _token: Token[Watch | None] | None = field(default=None, repr=False)
+    _token: Token[tuple[Watch, ...]] | None = field(default=None, repr=False)
 
     @property
     def counted(self) -> list[Query]:
@@ -45,14 +44,13 @@ class Watch:
         return [query for query in self.queries if query.kind != "control"]
 
     def open(self) -> None:
-        """Start to see queries; `resume` still has to make this watch the current one."""
+        """Start to see queries, namely those inside `resume` blocks."""
         hooks.acquire()
         try:
             hooks.check_sight()
         except UnseenQueriesError:
             hooks.release()
             raise
-        self.outer = current()
         self.closed = False
         if self.process_wide:
             hooks.everywhere.append(self)
@@ -77,23 +75,29 @@ class Watch:
 
     @contextlib.contextmanager
     def resume(self) -> Iterator[None]:
-        """Make this the current watch for a while; used for each piece of a streamed body."""
-        token = hooks.innermost.set(self)
+        """See the queries of this block too; used for each piece of a streamed body."""
+        token = self._listen()
         try:
             yield
         finally:
-            hooks.innermost.reset(token)
+            hooks.listening.reset(token)
+
+    def _listen(self) -> Token[tuple[Watch, ...]]:
+        around = hooks.open_watches()
+        if self.process_wide or self in around:
+            return hooks.listening.set(around)
+        return hooks.listening.set((*around, self))
 
     def __enter__(self) -> Self:
         self.open()
-        self._token = hooks.innermost.set(self)
+        self._token = self._listen()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._token is not None:
-            hooks.innermost.reset(self._token)
+            hooks.listening.reset(self._token)
             self._token = None
         try:
             self.close()
@@ -120,11 +124,3 @@ def watch(*, detail: bool = True, process_wide: bool = False) -> Watch:
             that was there before. Every query of the process is then taken for the watched code's.
     """
     return Watch(detail=detail, process_wide=process_wide)
-
-
-def current() -> Watch | None:
-    """The innermost watch of this context that is still open."""
-    innermost = hooks.innermost.get()
-    while innermost is not None and innermost.closed:
-        innermost = innermost.outer
-    return innermost

@@ -31,7 +31,7 @@ class Location:
             for folder in _LIBRARY_FOLDERS:
                 if self.file.startswith(folder):
                     return f"{self.file[len(folder) :]}:{self.line}"
-        path = Path(self.file)
+        path = Path(os.path.abspath(self.file))  # noqa: PTH100
         return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{self.line}"
 
 
@@ -42,7 +42,7 @@ class _Owner(Enum):
     ENTRY = "entry"  # where a request enters; what lies above is the test or the server
 
 
-_HERE = str(Path(__file__).parent) + os.sep
+_HERE = os.path.abspath(os.path.dirname(__file__)) + os.sep  # noqa: PTH100, PTH120 - not resolved, as in frames
 _ENTRIES = frozenset({_HERE + "requests.py"})
 _OWN_TESTS = _HERE + "tests" + os.sep
 _DJANGO_DB = str(Path(django.__file__).parent / "db") + os.sep
@@ -84,11 +84,11 @@ def _own(file: str) -> _Owner:
 
 
 def _owner(file: str) -> _Owner:
-    if file in _ENTRIES:
-        return _Owner.ENTRY
     if file.startswith("<"):
         return _Owner.PLUMBING
-    path = file if os.path.isabs(file) else os.path.abspath(file)  # noqa: PTH100, PTH117 - no Path on the hot path
+    path = os.path.abspath(file)  # noqa: PTH100 - folds "..", follows no link
+    if path in _ENTRIES:
+        return _Owner.ENTRY
     if path.startswith(_OWN_TESTS):
         return _Owner.APPLICATION
     if path.startswith((_HERE, _DJANGO_DB)) or os.path.basename(path) == "contextlib.py":  # noqa: PTH119

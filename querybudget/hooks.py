@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 
 from querybudget.frames import application_frame
 from querybudget.query import Query
-from querybudget.shape import Statement, statement
+from querybudget.shape import statement
 
 if TYPE_CHECKING:
     from querybudget.capture import Watch
@@ -31,8 +31,8 @@ class UnseenQueriesError(RuntimeError):
     """A watch could not see queries that it should have seen; the message names the database."""
 
 
-innermost: ContextVar[Watch | None] = ContextVar("querybudget_watch", default=None)
-"""The watch opened last in this context; it may be closed already."""
+listening: ContextVar[tuple[Watch, ...]] = ContextVar("querybudget_watches", default=())
+"""The watches around this context, outermost first; some may be closed already."""
 
 everywhere: list[Watch] = []
 """The open watches that see the whole process."""
@@ -41,7 +41,7 @@ COPIES = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "stream"})
 """Driver methods that send a statement and that Django hands through unwrapped."""
 
 _CALLED = 3
-"""Frames between `application_frame` and the caller of a hooked method."""
+"""Frames to skip: `application_frame`, `_record` and the hook itself."""
 
 _lock = threading.Lock()
 _users = 0
@@ -129,25 +129,25 @@ _original_submit = ThreadPoolExecutor.submit
 
 
 def _execute(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
-    watch = innermost.get()
-    if watch is None and not everywhere:
+    watches = listening.get()
+    if not watches and not everywhere:
         return _original_execute(self, sql, params, *ignored)
     start = perf_counter()
     try:
         return _original_execute(self, sql, params, *ignored)
     finally:
-        _record(watch, self, sql, perf_counter() - start)
+        _record(watches, self, sql, perf_counter() - start)
 
 
 def _executemany(self: Any, sql: Any, param_list: Any, *ignored: Any) -> Any:
-    watch = innermost.get()
-    if watch is None and not everywhere:
+    watches = listening.get()
+    if not watches and not everywhere:
         return _original_executemany(self, sql, param_list, *ignored)
     start = perf_counter()
     try:
         return _original_executemany(self, sql, param_list, *ignored)
     finally:
-        _record(watch, self, sql, perf_counter() - start)
+        _record(watches, self, sql, perf_counter() - start)
 
 
 def _callproc(self: Any, procname: Any, *arguments: Any, **named: Any) -> Any:
@@ -155,7 +155,7 @@ def _callproc(self: Any, procname: Any, *arguments: Any, **named: Any) -> Any:
     try:
         return _original_callproc(self, procname, *arguments, **named)
     finally:
-        _record(innermost.get(), self, f"CALL {procname}", perf_counter() - start)
+        _record(listening.get(), self, f"CALL {procname}", perf_counter() - start)
 
 
 def _getattr(self: Any, name: str) -> Any:
@@ -192,33 +192,25 @@ def _copied(
     try:
         return method(*arguments, **named)
     finally:
-        _record(innermost.get(), cursor, sql, perf_counter() - start)
+        _record(listening.get(), cursor, sql, perf_counter() - start)
 
 
-def _record(watch: Watch | None, cursor: Any, sql: Any, duration: float) -> None:
+def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float) -> None:
     """Book a statement with every open watch: those around this context, and the process-wide ones."""
+    text = sql if type(sql) is str else _text(sql, cursor)
+    parsed = statement(text)
     query = None
-    parsed = statement(sql if type(sql) is str else _text(sql, cursor))
-    while watch is not None:
-        if not watch.closed and not watch.process_wide:
-            query = _book(watch, query, parsed, cursor, sql, duration)
-        watch = watch.outer
-    for watch in everywhere:
-        query = _book(watch, query, parsed, cursor, sql, duration)
-
-
-def _book(watch: Watch, query: Query | None, parsed: Statement, cursor: Any, sql: Any, duration: float) -> Query | None:
-    if parsed.kind != "control":
-        watch.count += 1
-        watch.seconds += duration
-    if not watch.detail:
-        return query
-    if query is None:
-        text = sql if type(sql) is str else _text(sql, cursor)
-        query = Query(cursor.db.alias, text, parsed, duration, application_frame(_CALLED + 1))
-        cursor.__dict__["_querybudget_query"] = query
-    watch.queries.append(query)
-    return query
+    for watch in (*watches, *everywhere) if everywhere else watches:
+        if watch.closed:
+            continue
+        if parsed.kind != "control":
+            watch.count += 1
+            watch.seconds += duration
+        if watch.detail:
+            if query is None:
+                query = Query(cursor.db.alias, text, parsed, duration, application_frame(_CALLED))
+                cursor.__dict__["_querybudget_query"] = query
+            watch.queries.append(query)
 
 
 def _text(sql: Any, cursor: Any) -> str:
@@ -268,13 +260,13 @@ def _iter(self: Any) -> Iterator[Any]:
 
 def _start(self: threading.Thread) -> None:
     """A thread started by watched code is watched too: it gets our variable, and none of the others."""
-    watch = innermost.get()
-    if watch is not None and not watch.closed:
+    watches = open_watches()
+    if watches:
         run = self.run
 
         def watched() -> None:
-            with watch.resume():
-                run()
+            listening.set(watches)
+            run()
 
         self.run = watched  # type: ignore[method-assign]
     _original_start(self)
@@ -282,16 +274,21 @@ def _start(self: threading.Thread) -> None:
 
 def _submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
     """Work handed to a pool belongs to who handed it over, not to who started the pool's thread."""
-    watch = innermost.get()
+    watches = open_watches()
 
     def watched(*arguments: Any, **named: Any) -> Any:
-        token = innermost.set(watch)
+        token = listening.set(watches)
         try:
             return function(*arguments, **named)
         finally:
-            innermost.reset(token)
+            listening.reset(token)
 
     return _original_submit(self, watched, *arguments, **named)
+
+
+def open_watches() -> tuple[Watch, ...]:
+    """The watches around this context that still see queries."""
+    return tuple(watch for watch in listening.get() if not watch.closed)
 
 
 _CURSOR_HOOKS: dict[str, Callable[..., Any]] = {
