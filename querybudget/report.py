@@ -36,7 +36,7 @@ class Report:
 
     def table(self) -> Table:
         """One line for each endpoint that the run touched."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
         table.add_column("endpoint", overflow="fold")
         for heading in ("budget", "worst", "rows", "growth", "tests"):
             table.add_column(heading, justify="right", no_wrap=True)
