@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass, field
 
+from querybudget.endpoints import is_among
 from querybudget.ledger import Ledger
 from querybudget.tally import EndpointTally, Tally
 
@@ -45,10 +46,10 @@ def update(ledger: Ledger, tally: Tally, *, complete: bool, may_raise: bool, rou
                 changes.lowered.append(f"{endpoint}: {budget.queries} → {seen.worst}")
             ledger.set(endpoint, seen.worst, _shapes(seen, budget.shapes))
     if complete:
-        for endpoint in ledger.budgets.keys() - tally.endpoints.keys() - routes:
+        untouched = ledger.budgets.keys() - tally.endpoints.keys()
+        changes.deleted = sorted(endpoint for endpoint in untouched if not is_among(endpoint, routes))
+        for endpoint in changes.deleted:
             ledger.delete(endpoint)
-            changes.deleted.append(endpoint)
-        changes.deleted.sort()
     return changes
 
 

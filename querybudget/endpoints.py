@@ -8,7 +8,7 @@ booked as GET: Django answers it by running the GET handler, with the same queri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cache
 from typing import Any
 
@@ -61,6 +61,11 @@ def all_endpoints() -> Iterator[str]:
     for name, callback in _routes():
         for method in _methods(callback):
             yield f"{method} {name}"
+
+
+def is_among(endpoint: str, routes: Set[str]) -> bool:
+    """Whether `routes`, a set made of `all_endpoints`, has this endpoint or its path with any method."""
+    return endpoint in routes or f"* {endpoint.partition(' ')[2]}" in routes
 
 
 def _methods(callback: Any) -> list[str]:

@@ -151,7 +151,7 @@ class BudgetPlugin:
         from querybudget.report import Report
 
         partial = self._partial(exitstatus)
-        routes = self._routes()
+        routes = self.run.routes()
         changes = self._update(partial, routes) if self.run.mode == "update" else None
         self.report = Report(
             self.run.ledger, self.run.tally, routes, partial, changes, [message for *_, message in late]
@@ -161,12 +161,6 @@ class BudgetPlugin:
         )
         if exitstatus == pytest.ExitCode.OK and (late or incomplete or (changes and changes.refused)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _routes(self) -> set[str]:
-        from querybudget.endpoints import all_endpoints
-
-        booked = map(self.run.options.booked_as, all_endpoints())
-        return {endpoint for endpoint in booked if endpoint is not None}
 
     def _update(self, partial: str | None, routes: set[str]) -> Changes:
         from querybudget.changes import update

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from querybudget import requests
+from querybudget.endpoints import all_endpoints
 from querybudget.ledger import Ledger
 from querybudget.observation import Observation
 from querybudget.options import Options
@@ -71,6 +72,18 @@ class Run:
         with self._lock:
             self._open = False
             return [violation for _, violation in sorted(self._violations.items())]
+
+    def routes(self) -> set[str]:
+        """The URLconf's endpoints under the names of the ledger, without those it ignores."""
+        return set(filter(None, map(self._route, all_endpoints())))
+
+    def _route(self, endpoint: str) -> str | None:
+        if not endpoint.startswith("* "):
+            return self.options.booked_as(endpoint)
+        # A function does not say its methods; patterns are tried with the one it is sure to have.
+        read = f"GET {endpoint[2:]}"
+        booked = self.options.booked_as(read)
+        return endpoint if booked == read else booked
 
     def _finished(self, measurement: Measurement) -> None:
         if measurement.status == METHOD_NOT_ALLOWED:

@@ -11,7 +11,6 @@ from django.core.management.base import CommandError
 from django.test.runner import DiscoverRunner
 
 from querybudget.changes import update
-from querybudget.endpoints import all_endpoints
 from querybudget.errors import UsageError
 from querybudget.ledger import Ledger
 from querybudget.options import read_options
@@ -61,7 +60,7 @@ class BudgetDiscoverRunner(DiscoverRunner):
 
     def _report(self, budgets: Run, *, passed: bool) -> None:
         partial = None if passed and self.whole else "some tests failed or did not run"
-        routes = {name for name in map(budgets.options.booked_as, all_endpoints()) if name}
+        routes = budgets.routes()
         changes = None
         if budgets.mode == "update":
             changes = update(
