@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+import asgiref.sync
 import django
 
 
@@ -40,6 +42,7 @@ class _Owner(Enum):
     LIBRARY = "library"
     PLUMBING = "plumbing"  # Django's own database layer, this package: never worth naming
     ENTRY = "entry"  # where a request enters; what lies above is the test or the server
+    BRIDGE = "bridge"  # where `sync_to_async` runs a function in a thread; what awaits it is no frame above
 
 
 _HERE = os.path.abspath(os.path.dirname(__file__)) + os.sep  # noqa: PTH100, PTH120 - not resolved, as in frames
@@ -54,7 +57,13 @@ _LIBRARY_FOLDERS = sorted(
 )
 _PACKAGE_FOLDERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
+_BRIDGE = asgiref.sync.__file__
+_IN_THREAD = "thread_handler"
+
 _owners: dict[str, _Owner] = {}
+
+awaited_from: ContextVar[Location | None] = ContextVar("querybudget_awaited_from", default=None)
+"""The line that awaits the function which `sync_to_async` runs in this context."""
 
 
 def application_frame(depth: int = 1) -> Location | None:
@@ -72,6 +81,8 @@ def application_frame(depth: int = 1) -> Location | None:
             return Location(file, frame.f_lineno)
         if owner is _Owner.ENTRY:
             break
+        if owner is _Owner.BRIDGE and frame.f_code.co_name == _IN_THREAD:
+            return awaited_from.get()
         if owner is _Owner.LIBRARY and library is None:
             library = (file, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]
@@ -89,6 +100,8 @@ def _owner(file: str) -> _Owner:
     path = os.path.abspath(file)  # noqa: PTH100 - folds "..", follows no link
     if path in _ENTRIES:
         return _Owner.ENTRY
+    if file == _BRIDGE:
+        return _Owner.BRIDGE
     if path.startswith(_OWN_TESTS):
         return _Owner.APPLICATION
     if path.startswith((_HERE, _DJANGO_DB)) or os.path.basename(path) == "contextlib.py":  # noqa: PTH119

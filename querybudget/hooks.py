@@ -16,10 +16,11 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import SyncToAsync
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
-from querybudget.frames import application_frame
+from querybudget.frames import application_frame, awaited_from
 from querybudget.query import Query
 from querybudget.shape import statement
 
@@ -98,6 +99,7 @@ def _install() -> None:
         _replace(postgresql.CursorDebugWrapper, name, _debug_copy(name))  # type: ignore[union-attr]
     _replace(threading.Thread, "start", _start)
     _replace(ThreadPoolExecutor, "submit", _submit)
+    _replace(SyncToAsync, "__call__", _sync_to_async)
 
 
 def _replace(owner: type, name: str, hook: Any) -> None:
@@ -126,6 +128,7 @@ _original_callproc = CursorWrapper.callproc
 _original_getattr = CursorWrapper.__getattr__
 _original_start = threading.Thread.start
 _original_submit = ThreadPoolExecutor.submit
+_original_sync_to_async = SyncToAsync.__call__
 
 
 def _execute(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
@@ -284,6 +287,17 @@ def _submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *argument
             listening.reset(token)
 
     return _original_submit(self, watched, *arguments, **named)
+
+
+async def _sync_to_async(self: Any, *arguments: Any, **named: Any) -> Any:
+    """The line that awaits is on the stack here, and no more in the thread where the query is made."""
+    if not listening.get():
+        return await _original_sync_to_async(self, *arguments, **named)
+    token = awaited_from.set(application_frame(2) or awaited_from.get())
+    try:
+        return await _original_sync_to_async(self, *arguments, **named)
+    finally:
+        awaited_from.reset(token)
 
 
 def open_watches() -> tuple[Watch, ...]:

@@ -174,9 +174,18 @@ def _budget(table: Any, where: str) -> Budget:
         raise UsageError(f"{where} shapes must be a list of strings, not {shapes!r}")
     if not isinstance(single, bool):
         raise UsageError(f"{where} single must be true or false, not {single!r}")
-    known = {}
-    for entry in table.get("known", []):
-        if not isinstance(entry, dict) or entry.keys() != {"shape", "per_row"}:
-            raise UsageError(f'{where} known wants {{ shape = "read table", per_row = 1.0 }}, not {entry!r}')
-        known[str(entry["shape"])] = float(entry["per_row"])
-    return Budget(int(queries), tuple(str(shape) for shape in shapes), known, bool(single))
+    known = table.get("known", [])
+    if not isinstance(known, list) or not all(map(_is_known, known)):
+        raise UsageError(f'{where} known must be a list of {{ shape = "read table", per_row = 1.0 }}, not {known!r}')
+    return Budget(
+        int(queries), tuple(map(str, shapes)), {str(one["shape"]): float(one["per_row"]) for one in known}, bool(single)
+    )
+
+
+def _is_known(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.keys() == {"shape", "per_row"}
+        and isinstance(entry["shape"], str)
+        and isinstance(entry["per_row"], int | float)
+    )

@@ -203,6 +203,7 @@ def _tables(words: list[str], originals: dict[str, str]) -> tuple[str, ...]:
 
 def _table_at(words: list[str], index: int, originals: dict[str, str]) -> dict[str, None]:
     """The table whose name starts at `index`, as {name: None}; empty where no table stands there."""
+    introduced_by = words[index - 1]
     while index < len(words) and words[index].upper() in ("ONLY", "LATERAL", "TABLE"):
         index += 1
     if (
@@ -215,8 +216,7 @@ def _table_at(words: list[str], index: int, originals: dict[str, str]) -> dict[s
     while words[index + 1 : index + 2] == ["."] and index + 2 < len(words):
         index += 2
         name = f"{name}.{_plain(words[index], originals)}"
-    inserts = index >= 2 and "INTO" in words[:index] and words[index - 1] in ("INTO", ".")
-    is_function = words[index + 1 : index + 2] == ["("] and not inserts
+    is_function = words[index + 1 : index + 2] == ["("] and introduced_by not in ("INTO", "COPY")
     return {} if is_function else {name: None}
 
 

@@ -1,4 +1,4 @@
-"""Settings of this package's own tests: SQLite in memory, or the PostgreSQL of QUERYBUDGET_TEST_URL."""
+"""Settings of this package's own tests: SQLite in memory, or with QUERYBUDGET_ON=postgresql DATABASE_URL."""
 
 import os
 from urllib.parse import urlsplit
@@ -24,9 +24,9 @@ REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": [], "UNAUTHENTICATED_USER": 
 
 
 def database(name: str) -> dict[str, object]:
-    url = urlsplit(os.environ.get("QUERYBUDGET_TEST_URL", ""))
-    if not url.hostname:
+    if os.environ.get("QUERYBUDGET_ON") != "postgresql":
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": f"file:{name}?mode=memory&cache=shared"}
+    url = urlsplit(os.environ["DATABASE_URL"])
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": url.path.lstrip("/"),
