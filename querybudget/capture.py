@@ -5,7 +5,7 @@
     assert len(seen.counted) == 4
 
 The open watch is kept in a `ContextVar`, which follows `await`, `sync_to_async` and, through
-`hooks`, threads that the watched code starts. Watches nest: a query belongs to each open one.
+`threads`, threads that the watched code starts. Watches nest: a query belongs to each open one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from querybudget import hooks
+from querybudget.context import everywhere, listening, open_watches
 from querybudget.hooks import UnseenQueriesError
 from querybudget.query import Query
 
@@ -53,7 +54,7 @@ class Watch:
             raise
         self.closed = False
         if self.process_wide:
-            hooks.everywhere.append(self)
+            everywhere.append(self)
 
     def close(self) -> None:
         """Stop; harmless when closed already.
@@ -65,7 +66,7 @@ class Watch:
             return
         self.closed = True
         if self.process_wide:
-            hooks.everywhere.remove(self)
+            everywhere.remove(self)
         in_place = hooks.in_place()
         hooks.release()
         if not in_place:
@@ -80,13 +81,13 @@ class Watch:
         try:
             yield
         finally:
-            hooks.listening.reset(token)
+            listening.reset(token)
 
     def _listen(self) -> Token[tuple[Watch, ...]]:
-        around = hooks.open_watches()
+        around = open_watches()
         if self.process_wide or self in around:
-            return hooks.listening.set(around)
-        return hooks.listening.set((*around, self))
+            return listening.set(around)
+        return listening.set((*around, self))
 
     def __enter__(self) -> Self:
         self.open()
@@ -97,7 +98,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._token is not None:
-            hooks.listening.reset(self._token)
+            listening.reset(self._token)
             self._token = None
         try:
             self.close()

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,11 @@ from asgiref.sync import SyncToAsync
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
-from querybudget.frames import application_frame, awaited_from
+from querybudget.context import everywhere, listening
+from querybudget.frames import application_frame
 from querybudget.query import Query
 from querybudget.shape import statement
+from querybudget.threads import carrying_start, carrying_submit, locating_call
 
 if TYPE_CHECKING:
     from querybudget.capture import Watch
@@ -32,21 +33,20 @@ class UnseenQueriesError(RuntimeError):
     """A watch could not see queries that it should have seen; the message names the database."""
 
 
-listening: ContextVar[tuple[Watch, ...]] = ContextVar("querybudget_watches", default=())
-"""The watches around this context, outermost first; some may be closed already."""
-
-everywhere: list[Watch] = []
-"""The open watches that see the whole process."""
-
 COPIES = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "stream"})
 """Driver methods that send a statement and that Django hands through unwrapped."""
 
 _CALLED = 3
 """Frames to skip: `application_frame`, `_record` and the hook itself."""
 
+Hook = Callable[..., Any]
+
 _lock = threading.Lock()
 _users = 0
-_originals: list[tuple[type, str, Any]] = []
+_installed: dict[tuple[type, str], tuple[Any, Hook]] = {}
+"""What a class had and what it has instead."""
+_buried: set[Hook] = set()
+"""Hooks that somebody patched on top of: they stay where they are, and must not count a second time."""
 _MISSING = object()
 _seen_backends: set[type] = set()
 
@@ -71,7 +71,7 @@ def release() -> None:
 
 def in_place() -> bool:
     """Whether the cursor wrapper still has our hook."""
-    return CursorWrapper._execute is _execute  # type: ignore[attr-defined]
+    return _is_ours(CursorWrapper)
 
 
 def check_sight() -> None:
@@ -83,7 +83,7 @@ def check_sight() -> None:
             continue
         for make in (connection.make_cursor, connection.make_debug_cursor):
             cursor = type(make(None))  # type: ignore[arg-type]
-            if getattr(cursor, "_execute", None) is not _execute:
+            if not _is_ours(cursor):
                 raise UnseenQueriesError(
                     f"queries of database {alias!r} can't be seen: its cursors are "
                     f"{cursor.__module__}.{cursor.__qualname__}, which does not go through CursorWrapper._execute"
@@ -91,111 +91,106 @@ def check_sight() -> None:
         _seen_backends.add(backend)
 
 
+def _is_ours(cursor: type) -> bool:
+    return getattr(cursor, "_execute", None) is _installed[CursorWrapper, "_execute"][1]
+
+
 def _install() -> None:
-    for name, hook in _CURSOR_HOOKS.items():
-        _replace(CursorWrapper, name, hook)
-    postgresql = sys.modules.get("django.db.backends.postgresql.base")
-    for name in COPIES & vars(getattr(postgresql, "CursorDebugWrapper", object)).keys():
-        _replace(postgresql.CursorDebugWrapper, name, _debug_copy(name))  # type: ignore[union-attr]
-    _replace(threading.Thread, "start", _start)
-    _replace(ThreadPoolExecutor, "submit", _submit)
-    _replace(SyncToAsync, "__call__", _sync_to_async)
+    _replace(CursorWrapper, "_execute", _recording_execute)
+    _replace(CursorWrapper, "_executemany", _recording_execute)
+    _replace(CursorWrapper, "callproc", _recording_callproc)
+    _replace(CursorWrapper, "__getattr__", _recording_getattr)
+    _replace(CursorWrapper, "__iter__", _instead(_iter))
+    _replace(CursorWrapper, "fetchone", _instead(_fetchone))
+    _replace(CursorWrapper, "fetchmany", _instead(_fetchmany))
+    _replace(CursorWrapper, "fetchall", _instead(_fetchall))
+    debug = getattr(sys.modules.get("django.db.backends.postgresql.base"), "CursorDebugWrapper", None)
+    for name in COPIES & vars(debug or object).keys():
+        _replace(debug, name, _recording_debug_copy)
+    _replace(threading.Thread, "start", carrying_start)
+    _replace(ThreadPoolExecutor, "submit", carrying_submit)
+    _replace(SyncToAsync, "__call__", locating_call)
 
 
-def _replace(owner: type, name: str, hook: Any) -> None:
-    _originals.append((owner, name, vars(owner).get(name, _MISSING)))
+def _replace(owner: Any, name: str, hook_around: Callable[[Any], Hook]) -> None:
+    original = vars(owner).get(name, _MISSING)
+    hook = hook_around(original)
+    _installed[owner, name] = (original, hook)
     setattr(owner, name, hook)
-    _hooks_by_place[owner, name] = hook
+
+
+def _instead(hook: Hook) -> Callable[[Any], Hook]:
+    return lambda original: hook
 
 
 def _uninstall() -> None:
     _seen_backends.clear()
-    while _originals:
-        owner, name, original = _originals.pop()
-        if vars(owner).get(name) is not _hooks_by_place.pop((owner, name)):
-            continue  # somebody patched on top of us: theirs stays, ours below it sees no watch
+    for (owner, name), (original, hook) in _installed.items():
+        if vars(owner).get(name) is not hook:
+            _buried.add(hook)
+            continue
         if original is _MISSING:
             delattr(owner, name)
         else:
             setattr(owner, name, original)
+    _installed.clear()
 
 
-_hooks_by_place: dict[tuple[type, str], Any] = {}
+def _recording_execute(original: Hook) -> Hook:
+    def execute(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
+        watches = listening.get()
+        if (not watches and not everywhere) or execute in _buried:
+            return original(self, sql, params, *ignored)
+        start = perf_counter()
+        try:
+            return original(self, sql, params, *ignored)
+        finally:
+            _record(watches, self, sql, perf_counter() - start)
 
-_original_execute = CursorWrapper._execute  # type: ignore[attr-defined]
-_original_executemany = CursorWrapper._executemany  # type: ignore[attr-defined]
-_original_callproc = CursorWrapper.callproc
-_original_getattr = CursorWrapper.__getattr__
-_original_start = threading.Thread.start
-_original_submit = ThreadPoolExecutor.submit
-_original_sync_to_async = SyncToAsync.__call__
-
-
-def _execute(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
-    watches = listening.get()
-    if not watches and not everywhere:
-        return _original_execute(self, sql, params, *ignored)
-    start = perf_counter()
-    try:
-        return _original_execute(self, sql, params, *ignored)
-    finally:
-        _record(watches, self, sql, perf_counter() - start)
+    return execute
 
 
-def _executemany(self: Any, sql: Any, param_list: Any, *ignored: Any) -> Any:
-    watches = listening.get()
-    if not watches and not everywhere:
-        return _original_executemany(self, sql, param_list, *ignored)
-    start = perf_counter()
-    try:
-        return _original_executemany(self, sql, param_list, *ignored)
-    finally:
-        _record(watches, self, sql, perf_counter() - start)
+def _recording_callproc(original: Hook) -> Hook:
+    def callproc(self: Any, procname: Any, *arguments: Any, **named: Any) -> Any:
+        start = perf_counter()
+        try:
+            return original(self, procname, *arguments, **named)
+        finally:
+            _record(listening.get(), self, f"CALL {procname}", perf_counter() - start)
+
+    return callproc
 
 
-def _callproc(self: Any, procname: Any, *arguments: Any, **named: Any) -> Any:
-    start = perf_counter()
-    try:
-        return _original_callproc(self, procname, *arguments, **named)
-    finally:
-        _record(listening.get(), self, f"CALL {procname}", perf_counter() - start)
+def _recording_getattr(original: Hook) -> Hook:
+    def getattribute(self: Any, name: str) -> Any:
+        attribute = original(self, name)
+        return _recording_copy(self, name, attribute) if name in COPIES else attribute
+
+    return getattribute
 
 
-def _getattr(self: Any, name: str) -> Any:
-    attribute = _original_getattr(self, name)
-    if name not in COPIES:
-        return attribute
-
-    def copy(*arguments: Any, **named: Any) -> Any:
-        return _copied(self, name, attribute, arguments, named)
-
-    return copy
-
-
-def _debug_copy(name: str) -> Callable[..., Any]:
-    postgresql = sys.modules["django.db.backends.postgresql.base"]
-    original = vars(postgresql.CursorDebugWrapper)[name]
-
+def _recording_debug_copy(original: Hook) -> Hook:
     def copy(self: Any, *arguments: Any, **named: Any) -> Any:
-        return _copied(self, name, original.__get__(self), arguments, named)
+        return _recording_copy(self, original.__name__, original.__get__(self))(*arguments, **named)
 
     return copy
 
 
-def _copied(
-    cursor: Any, name: str, method: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
-) -> Any:
-    if name == "copy_from":
-        sql = f"COPY {arguments[1]} FROM STDIN"
-    elif name == "copy_to":
-        sql = f"COPY {arguments[1]} TO STDOUT"
-    else:
-        sql = arguments[0] if arguments else next(iter(named.values()))
-    start = perf_counter()
-    try:
-        return method(*arguments, **named)
-    finally:
-        _record(listening.get(), cursor, sql, perf_counter() - start)
+def _recording_copy(cursor: Any, name: str, method: Hook) -> Hook:
+    def copy(*arguments: Any, **named: Any) -> Any:
+        if name == "copy_from":
+            sql = f"COPY {arguments[1]} FROM STDIN"
+        elif name == "copy_to":
+            sql = f"COPY {arguments[1]} TO STDOUT"
+        else:
+            sql = arguments[0] if arguments else next(iter(named.values()))
+        start = perf_counter()
+        try:
+            return method(*arguments, **named)
+        finally:
+            _record(listening.get(), cursor, sql, perf_counter() - start)
+
+    return copy
 
 
 def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float) -> None:
@@ -259,59 +254,3 @@ def _iter(self: Any) -> Iterator[Any]:
             if query is not None:
                 query.rows += 1
             yield row
-
-
-def _start(self: threading.Thread) -> None:
-    """A thread started by watched code is watched too: it gets our variable, and none of the others."""
-    watches = open_watches()
-    if watches:
-        run = self.run
-
-        def watched() -> None:
-            listening.set(watches)
-            run()
-
-        self.run = watched  # type: ignore[method-assign]
-    _original_start(self)
-
-
-def _submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-    """Work handed to a pool belongs to who handed it over, not to who started the pool's thread."""
-    watches = open_watches()
-
-    def watched(*arguments: Any, **named: Any) -> Any:
-        token = listening.set(watches)
-        try:
-            return function(*arguments, **named)
-        finally:
-            listening.reset(token)
-
-    return _original_submit(self, watched, *arguments, **named)
-
-
-async def _sync_to_async(self: Any, *arguments: Any, **named: Any) -> Any:
-    """The line that awaits is on the stack here, and no more in the thread where the query is made."""
-    if not listening.get():
-        return await _original_sync_to_async(self, *arguments, **named)
-    token = awaited_from.set(application_frame(2) or awaited_from.get())
-    try:
-        return await _original_sync_to_async(self, *arguments, **named)
-    finally:
-        awaited_from.reset(token)
-
-
-def open_watches() -> tuple[Watch, ...]:
-    """The watches around this context that still see queries."""
-    return tuple(watch for watch in listening.get() if not watch.closed)
-
-
-_CURSOR_HOOKS: dict[str, Callable[..., Any]] = {
-    "_execute": _execute,
-    "_executemany": _executemany,
-    "callproc": _callproc,
-    "__getattr__": _getattr,
-    "__iter__": _iter,
-    "fetchone": _fetchone,
-    "fetchmany": _fetchmany,
-    "fetchall": _fetchall,
-}

@@ -12,11 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from querybudget.changes import Changes
-from querybudget.ledger import Ledger
+from querybudget.ledger import Budget, Ledger
 from querybudget.tally import Tally
 
 PLAIN_WIDTH = 200
 """Columns where no terminal says its width, so that nothing wraps in a CI log."""
+
+
+_SINGLE = Budget(0, single=True)
 
 
 @dataclass(slots=True)
@@ -97,11 +100,14 @@ class Report:
         ]
 
     def unproven(self) -> list[str]:
-        """Endpoints whose every test read fewer than two rows, but for those that say `single`."""
+        """Endpoints whose every test read fewer than two rows.
+
+        Not those that say `single`, nor those that make no query at all: without rows there is no loop.
+        """
         return [
             endpoint
             for endpoint, seen in self.tally
-            if seen.rows < 2 and endpoint in self.ledger.budgets and not self.ledger.budgets[endpoint].single
+            if seen.rows < 2 and seen.worst != 0 and not self.ledger.budgets.get(endpoint, _SINGLE).single
         ]
 
     def untouched_entries(self) -> list[str]:

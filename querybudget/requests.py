@@ -25,6 +25,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.views.generic.base import View
 
+from querybudget import hooks
 from querybudget.capture import Watch
 from querybudget.endpoints import endpoint_of, endpoint_of_view
 
@@ -73,6 +74,7 @@ def start(listener: Listener) -> None:
     """Tell `listener` of each finished request of this process. Django's settings must be configured."""
     with _lock:
         if not _listeners:
+            hooks.acquire()  # for the whole time: patching anew for each request would cost more than it counts
             _install()
         _listeners.append(listener)
 
@@ -85,6 +87,7 @@ def stop(listener: Listener) -> None:
             while _originals:
                 owner, name, original = _originals.pop()
                 setattr(owner, name, original)
+            hooks.release()
 
 
 def _install() -> None:

@@ -79,6 +79,8 @@ def _run(mode: str | None) -> Run | None:
         options = read_options(Path.cwd())
         if not options.ledger.exists() and mode is None:
             return None
+        if not options.ledger.exists() and mode == "check":
+            raise UsageError(f"no {options.ledger.name}: write it with manage.py test --query-budgets=update")
         return Run(Ledger(options.ledger), options, "update" if mode == "update" else "check")
     except UsageError as error:
         raise CommandError(f"query budgets: {error}", returncode=4) from None

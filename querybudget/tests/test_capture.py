@@ -5,13 +5,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.test import AsyncClient, Client
 
-from querybudget import UnseenQueriesError, hooks, watch
+from querybudget import UnseenQueriesError, watch
 from querybudget.tests.corpus.data import make
 from querybudget.tests.corpus.models import Author, Book, Country, Entry
 
@@ -37,20 +37,18 @@ def test_a_query_knows_what_it_was():
 
 def test_nothing_is_patched_while_nobody_watches():
     def patched():
-        owners = (CursorWrapper, threading.Thread, ThreadPoolExecutor)
-        return [
+        owners = (CursorWrapper, threading.Thread, ThreadPoolExecutor, SyncToAsync)
+        return {
             name
             for owner in owners
             for name, value in vars(owner).items()
-            if getattr(value, "__module__", "") == hooks.__name__
-        ]
+            if getattr(value, "__module__", "").startswith("querybudget")
+        }
 
-    assert patched() == []
+    assert patched() == set()
     with watch(), watch():
-        assert {"_execute", "_executemany", "callproc", "__getattr__", "__iter__", "fetchone", "start"} <= set(
-            patched()
-        )
-    assert patched() == []
+        assert {"_execute", "_executemany", "callproc", "__getattr__", "__iter__", "fetchone", "start"} <= patched()
+    assert patched() == set()
 
 
 def test_every_database_is_seen():
@@ -302,11 +300,18 @@ def test_a_database_that_can_not_be_seen_fails_the_watch(blind_database):
     assert CursorWrapper._execute.__module__ == "django.db.backends.utils"
 
 
-def test_a_hook_that_somebody_replaced_fails_the_watch(monkeypatch):
+def test_a_hook_that_somebody_replaced_fails_the_watch_and_never_counts_twice(monkeypatch):
+    monkeypatch.setattr(CursorWrapper, "_execute", CursorWrapper._execute)  # restored at the end
+
+    def patch_on_top():
+        ours = CursorWrapper._execute
+        CursorWrapper._execute = lambda *arguments: ours(*arguments)
+
     with pytest.raises(UnseenQueriesError, match="_execute was replaced"), watch():
-        monkeypatch.setattr(CursorWrapper, "_execute", lambda *arguments: None)
-    monkeypatch.undo()
-    CursorWrapper._execute = hooks._original_execute
+        patch_on_top()
+    with watch() as seen:
+        Country.objects.count()
+    assert len(seen.queries) == 1
 
 
 def test_an_error_in_the_watched_code_is_not_hidden():

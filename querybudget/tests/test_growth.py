@@ -4,13 +4,14 @@ from collections import Counter
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import AsyncClient, Client
 
 from querybudget.tests import urls  # noqa: F401 - registers the cases
 from querybudget.tests.corpus.cases import CASES
 from querybudget.tests.corpus.data import make
-from querybudget.tests.corpus.models import Author, Book, Entry
+from querybudget.tests.corpus.models import Author, Book, Comment, Country, Entry, Profile, Review, Tag
 
 ALIASES = ["default", "archive"]
 
@@ -102,3 +103,20 @@ def test_the_same_table_on_two_databases_is_two_shapes(query_growth):
         connection.cursor().execute("SELECT 1")
 
     assert [query.alias for query in query_growth(lambda number: None, call)[8]] == ["default"]
+
+
+@pytest.mark.django_db(databases=ALIASES)
+def test_looking_up_content_types_for_the_first_time_is_no_growth(query_growth):
+    models = [Author, Book, Comment, Country, Profile, Review, Tag, ContentType]
+    ContentType.objects.clear_cache()
+
+    def call():
+        for model in models[: Author.objects.count()]:
+            ContentType.objects.get_for_model(model)
+
+    query_growth(lambda number: Author.objects.bulk_create(authors(number)), call)
+
+
+def authors(number):
+    country = Country.objects.create(name="one")
+    return [Author(name=str(index), country=country) for index in range(number)]

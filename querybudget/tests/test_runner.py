@@ -61,6 +61,13 @@ def test_a_bad_ledger_is_one_line_and_code_4(project, manage):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_check_without_a_ledger_is_one_line_and_code_4(manage):
+    assert manage().returncode == 0
+    result = manage("--query-budgets=check")
+    assert result.returncode == 4
+    assert "no query-budgets.toml: write it with manage.py test --query-budgets=update" in result.stderr
+
+
 def test_parallel_is_refused(project, manage):
     project.write(ledger='["GET /orders"]\nqueries = 4\n')
     result = manage("--parallel=2")
