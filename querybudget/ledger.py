@@ -100,7 +100,7 @@ class Ledger:
         """Write the file, sorted by path, then method; False if nothing changed."""
         pieces = [self._pieces[name].strip() + "\n" for name in sorted(self._pieces, key=_by_path)]
         text = "\n".join([self._preamble.strip() + "\n", *pieces])
-        if text == self._text:
+        if text == self._text or not (self._text or self._pieces):
             return False
         self.path.write_text(text, "utf-8")
         self._text = text

@@ -150,7 +150,8 @@ class BudgetPlugin:
         from querybudget.report import Report
 
         partial = self._partial(exitstatus)
-        routes = self.run.routes()
+        # A partial run judges no route, and one that broke early may not even be able to load the URLconf.
+        routes = set() if partial else self.run.routes()
         changes = self._update(partial, routes) if self.run.mode == "update" else None
         self.report = Report(
             self.run.ledger, self.run.tally, routes, partial, changes, [message for *_, message in late]

@@ -60,7 +60,7 @@ class BudgetDiscoverRunner(DiscoverRunner):
 
     def _report(self, budgets: Run, *, passed: bool) -> None:
         partial = None if passed and self.whole else "some tests failed or did not run"
-        routes = budgets.routes()
+        routes = set() if partial else budgets.routes()
         changes = None
         if budgets.mode == "update":
             changes = update(
