@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
-from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.test import AsyncClient, Client
@@ -269,14 +268,23 @@ def test_streamed_bodies_are_seen_by_the_watch_around_their_consumer():
     assert [query.label for query in seen.counted] == ["read corpus_author"] * 3  # the view read the books
 
 
-def test_library_code_is_named_where_no_application_line_is_on_the_stack(client):
-    client.force_login(User.objects.create(username="ada"))
+@pytest.mark.django_db(transaction=True, databases=ALIASES)
+def test_a_thread_that_outlives_the_watch_is_not_seen_any_more():
+    go = threading.Event()
+
+    def work():
+        go.wait()
+        Country.objects.count()
+        connection.close()
+
     with watch() as seen:
-        client.get("/fixed/foreign_key")
-        client.session.get("x")
-    places = [str(query.location) for query in seen.counted]
-    assert places[0].startswith("querybudget/tests/corpus/")
-    assert places[-1].startswith("querybudget/tests/test_capture.py:")
+        thread = threading.Thread(target=work)
+        thread.start()
+    with watch():  # keeps the hooks in place
+        go.set()
+        thread.join()
+    assert seen.queries == []
+    assert seen.count == 0
 
 
 @pytest.fixture
