@@ -54,7 +54,9 @@ def main() -> int:
         beyond = micros > LIMITS.get(tool, micros)
         over = over or beyond
         limit = f"  above its limit of {LIMITS[tool]:g} µs" if beyond else ""
-        print(f"{name:32}{(plain + extra) * 1e3:7.2f} ms{micros:+9.1f} µs{extra / (plain + extra):8.1%}{limit}")
+        share = extra / (plain + extra)
+        figures = "" if tool == "nothing" else f"{micros:+9.1f} µs{share:8.1%}{limit}"
+        print(f"{name:32}{(plain + extra) * 1e3:7.2f} ms{figures}")
     return over
 
 

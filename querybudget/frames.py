@@ -13,6 +13,7 @@ import sysconfig
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 
 import asgiref.sync
@@ -29,12 +30,14 @@ class Location:
 
     def __str__(self) -> str:
         """`file:line`, relative to the current folder, or from the package on for a library."""
-        if self.library:
-            for folder in _LIBRARY_FOLDERS:
-                if self.file.startswith(folder):
-                    return f"{self.file[len(folder) :]}:{self.line}"
-        path = Path(os.path.abspath(self.file))  # noqa: PTH100
-        return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{self.line}"
+        return f"{_shown(self.file, self.library, os.getcwd())}:{self.line}"  # noqa: PTH109
+
+
+@cache
+def _shown(file: str, library: bool, current: str) -> str:
+    path = os.path.abspath(file)  # noqa: PTH100 - folds "..", follows no link
+    folders = _LIBRARY_FOLDERS if library else [current + os.sep]
+    return next((path.removeprefix(folder) for folder in folders if path.startswith(folder)), path)
 
 
 class _Owner(Enum):

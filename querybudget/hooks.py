@@ -48,7 +48,7 @@ _installed: dict[tuple[type, str], tuple[Any, Hook]] = {}
 _buried: set[Hook] = set()
 """Hooks that somebody patched on top of: they stay where they are, and must not count a second time."""
 _MISSING = object()
-_seen_backends: set[type] = set()
+_seen_engines: set[str] = set()
 
 
 def acquire() -> None:
@@ -76,11 +76,10 @@ def in_place() -> bool:
 
 def check_sight() -> None:
     """Raise `UnseenQueriesError` for a database whose cursors bypass the hook."""
-    for alias in connections:
-        connection = connections[alias]
-        backend = type(connection)
-        if backend in _seen_backends:
+    for alias, settings in connections.settings.items():
+        if settings["ENGINE"] in _seen_engines:
             continue
+        connection = connections[alias]
         for make in (connection.make_cursor, connection.make_debug_cursor):
             cursor = type(make(None))  # type: ignore[arg-type]
             if not _is_ours(cursor):
@@ -88,7 +87,7 @@ def check_sight() -> None:
                     f"queries of database {alias!r} can't be seen: its cursors are "
                     f"{cursor.__module__}.{cursor.__qualname__}, which does not go through CursorWrapper._execute"
                 )
-        _seen_backends.add(backend)
+        _seen_engines.add(settings["ENGINE"])
 
 
 def _is_ours(cursor: type) -> bool:
@@ -124,7 +123,7 @@ def _instead(hook: Hook) -> Callable[[Any], Hook]:
 
 
 def _uninstall() -> None:
-    _seen_backends.clear()
+    _seen_engines.clear()
     for (owner, name), (original, hook) in _installed.items():
         if vars(owner).get(name) is not hook:
             _buried.add(hook)

@@ -216,7 +216,10 @@ def _exemptions(item: pytest.Item) -> tuple[Exemption, ...]:
     def exemption(queries: int | None, endpoint: str = "*", reason: str = "") -> Exemption:
         return Exemption(queries, endpoint)
 
-    return tuple(exemption(*mark.args, **mark.kwargs) for mark in item.iter_markers("query_budget"))
+    try:
+        return tuple(exemption(*mark.args, **mark.kwargs) for mark in item.iter_markers("query_budget"))
+    except TypeError as error:
+        pytest.fail(f"@pytest.mark.query_budget(queries, endpoint='*', reason=''): {error}", pytrace=False)
 
 
 @pytest.fixture

@@ -147,6 +147,16 @@ def test_of_another_endpoint(client, three):
     )
 
 
+def test_a_marker_that_says_nothing_is_an_error(project):
+    project.write(
+        ledger='["GET /orders"]\nqueries = 4\n',
+        tests__test_orders="import pytest\n@pytest.mark.query_budget()\ndef test():\n    pass\n",
+    )
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["@pytest.mark.query_budget(queries, endpoint='[*]', reason=''): *'queries'"])
+
+
 KNOWN = """\
 ["GET /orders"]
 queries = 1
