@@ -62,6 +62,7 @@ _PACKAGE_FOLDERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os
 
 _BRIDGE = asgiref.sync.__file__
 _IN_THREAD = "thread_handler"
+_CALLS_WRAPPERS = "_execute_with_wrappers"
 
 _owners: dict[str, _Owner] = {}
 
@@ -69,13 +70,18 @@ awaited_from: ContextVar[Location | None] = ContextVar("querybudget_awaited_from
 """The line that awaits the function which `sync_to_async` runs in this context."""
 
 
-def application_frame(depth: int = 1) -> Location | None:
+def application_frame(depth: int = 1, *, past_wrappers: bool = False) -> Location | None:
     """The innermost line of the application, not looking beyond the request's entry.
 
     Where the request ran library code only (a session, an authentication backend), the innermost
-    line outside Django's database layer, marked as `library`. `depth` frames are skipped.
+    line outside Django's database layer, marked as `library`. `depth` frames are skipped, and with
+    `past_wrappers` also those of the functions that `connection.execute_wrapper` put around the
+    statement: they see every query and cause none.
     """
     frame = sys._getframe(depth)
+    while past_wrappers and frame is not None:
+        past_wrappers = frame.f_code.co_name != _CALLS_WRAPPERS
+        frame = frame.f_back  # type: ignore[assignment]
     library = None
     while frame is not None:
         file = frame.f_code.co_filename

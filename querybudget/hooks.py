@@ -144,7 +144,7 @@ def _recording_execute(original: Hook) -> Hook:
         try:
             return original(self, sql, params, *ignored)
         finally:
-            _record(watches, self, sql, perf_counter() - start)
+            _record(watches, self, sql, perf_counter() - start, bool(self.db.execute_wrappers))
 
     return execute
 
@@ -192,7 +192,7 @@ def _recording_copy(cursor: Any, name: str, method: Hook) -> Hook:
     return copy
 
 
-def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float) -> None:
+def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float, wrapped: bool = False) -> None:
     """Book a statement with every open watch: those around this context, and the process-wide ones."""
     text = sql if type(sql) is str else _text(sql, cursor)
     parsed = statement(text)
@@ -205,7 +205,9 @@ def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float) 
             watch.seconds += duration
         if watch.detail:
             if query is None:
-                query = Query(cursor.db.alias, text, parsed, duration, application_frame(_CALLED))
+                query = Query(
+                    cursor.db.alias, text, parsed, duration, application_frame(_CALLED, past_wrappers=wrapped)
+                )
                 cursor.__dict__["_querybudget_query"] = query
             watch.queries.append(query)
 

@@ -147,6 +147,18 @@ def test_a_statement_that_fails_counts_and_one_that_is_refused_does_not():
     assert [query.label for query in seen.counted] == ["read no_such_table"]
 
 
+def test_the_line_is_not_that_of_a_wrapper_around_every_statement():
+    def wrapper(execute, sql, params, many, context):
+        return execute(sql, params, many, context)
+
+    with watch() as seen, connection.execute_wrapper(wrapper), connection.execute_wrapper(wrapper):
+        Country.objects.count()
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO corpus_tag (name) VALUES (%s)", [["a"]])
+    first = test_the_line_is_not_that_of_a_wrapper_around_every_statement.__code__.co_firstlineno
+    assert [query.location.line - first for query in seen.counted] == [5, 7]
+
+
 def test_watches_nest_and_each_sees_its_own():
     with watch() as outer:
         Country.objects.count()
