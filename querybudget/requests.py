@@ -1,0 +1,233 @@
+"""Measure each request, from entering the handler to the end of its body.
+
+Every client and server of a Django process (`Client`, `AsyncClient`, `APIClient`, WSGI, ASGI) goes
+through `BaseHandler.get_response` or `get_response_async`; what they do before and after, such as
+logging a user in, does not count. A class-based view that is called without a handler
+(`APIRequestFactory`) is measured in its `dispatch`. A streamed body makes most of its queries while
+it is consumed, a template response while it renders: both keep the measurement open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.core.handlers.base import BaseHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+from django.views.generic.base import View
+
+from querybudget import hooks
+from querybudget.capture import Watch
+from querybudget.endpoints import endpoint_of, endpoint_of_view
+
+
+@dataclass(slots=True, eq=False)
+class Measurement:
+    """One request while it is being served, and what it did once `finish` was called.
+
+    `view`: the class, where a test called a view without a handler. `status`: None if the handler
+    raised.
+    """
+
+    request: HttpRequest
+    view: type | None = None
+    watch: Watch = field(default_factory=Watch)
+    status: int | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return endpoint_of_view(self.request, self.view) if self.view else endpoint_of(self.request)
+
+    def finish(self) -> None:
+        """End the measurement and tell the listeners; harmless when done already."""
+        with _lock:
+            if self not in unfinished:
+                return
+            unfinished.remove(self)
+        self.watch.close()
+        for listener in tuple(_listeners):
+            listener(self)
+
+
+Listener = Callable[[Measurement], None]
+
+unfinished: set[Measurement] = set()
+"""Requests whose answer is under way, or whose body nobody has consumed or closed yet."""
+
+_lock = threading.Lock()
+_listeners: list[Listener] = []
+_originals: list[tuple[type, str, Any]] = []
+_measured: ContextVar[Measurement | None] = ContextVar("querybudget_measurement", default=None)
+_unrendered: WeakKeyDictionary[HttpResponseBase, Measurement] = WeakKeyDictionary()
+
+
+def start(listener: Listener) -> None:
+    """Tell `listener` of each finished request of this process. Django's settings must be configured."""
+    with _lock:
+        if not _listeners:
+            hooks.acquire()  # for the whole time: patching anew for each request would cost more than it counts
+            _install()
+        _listeners.append(listener)
+
+
+def stop(listener: Listener) -> None:
+    """The reverse of `start`; the last one takes the hooks out."""
+    with _lock:
+        _listeners.remove(listener)
+        if not _listeners:
+            while _originals:
+                owner, name, original = _originals.pop()
+                setattr(owner, name, original)
+            hooks.release()
+
+
+def _install() -> None:
+    _replace(BaseHandler, "get_response", _get_response)
+    _replace(BaseHandler, "get_response_async", _get_response_async)
+    _replace(SimpleTemplateResponse, "render", _render)
+    _replace(View, "dispatch", _dispatch)
+    with contextlib.suppress(ImportError):
+        from rest_framework.views import APIView
+
+        _replace(APIView, "dispatch", _dispatch)
+
+
+def _replace(owner: type, name: str, hook: Callable[[Any], Any]) -> None:
+    original = vars(owner)[name]
+    replacement = functools.update_wrapper(hook(original), original, updated=())
+    del replacement.__wrapped__  # `as_view` copies what a dispatch carries to the view it makes
+    _originals.append((owner, name, original))
+    setattr(owner, name, replacement)
+
+
+@contextlib.contextmanager
+def _measuring(measurement: Measurement) -> Iterator[Measurement]:
+    """Measure the block; the measurement outlives it only if `_answered` says so."""
+    measurement.watch.open()
+    unfinished.add(measurement)
+    token = _measured.set(measurement)
+    try:
+        with measurement.watch.resume():
+            yield measurement
+    except BaseException:
+        measurement.finish()
+        raise
+    finally:
+        _measured.reset(token)
+
+
+def _answered(measurement: Measurement, response: Any) -> None:
+    """The view has returned: finish now, or when the body has been made."""
+    measurement.status = getattr(response, "status_code", None)
+    if getattr(response, "streaming", False):
+        _follow_body(measurement, response)
+    elif getattr(response, "is_rendered", True):
+        measurement.finish()
+    else:
+        _unrendered[response] = measurement
+
+
+def _follow_body(measurement: Measurement, response: Any) -> None:
+    response._resource_closers.append(measurement.finish)
+    if getattr(response, "file_to_stream", None) is not None:
+        return  # the server may send the file by itself
+    pieces = _async_pieces if response.is_async else _pieces
+    response.streaming_content = pieces(measurement, response.streaming_content)
+
+
+def _pieces(measurement: Measurement, body: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        while True:
+            with measurement.watch.resume():
+                try:
+                    piece = next(body)
+                except StopIteration:
+                    return
+            yield piece
+    finally:
+        measurement.finish()
+
+
+async def _async_pieces(measurement: Measurement, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            with measurement.watch.resume():
+                try:
+                    piece = await anext(body)
+                except StopAsyncIteration:
+                    return
+            yield piece
+    finally:
+        measurement.finish()
+
+
+def _get_response(original: Any) -> Any:
+    def get_response(self: BaseHandler, request: HttpRequest) -> Any:
+        with _measuring(Measurement(request)) as measurement:
+            response = original(self, request)
+        _answered(measurement, response)
+        return response
+
+    return get_response
+
+
+def _get_response_async(original: Any) -> Any:
+    async def get_response_async(self: BaseHandler, request: HttpRequest) -> Any:
+        with _measuring(Measurement(request)) as measurement:
+            response = await original(self, request)
+        _answered(measurement, response)
+        return response
+
+    return get_response_async
+
+
+def _dispatch(original: Any) -> Any:
+    def dispatch(self: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if _measured.get() is not None:
+            return original(self, request, *args, **kwargs)
+        measurement = Measurement(request, type(self))
+        with _measuring(measurement):
+            response = original(self, request, *args, **kwargs)
+        if inspect.isawaitable(response):
+            return _awaited(measurement, response)
+        _answered(measurement, response)
+        return response
+
+    return dispatch
+
+
+async def _awaited(measurement: Measurement, response: Any) -> Any:
+    token = _measured.set(measurement)
+    try:
+        with measurement.watch.resume():
+            answer = await response
+    except BaseException:
+        measurement.finish()
+        raise
+    finally:
+        _measured.reset(token)
+    _answered(measurement, answer)
+    return answer
+
+
+def _render(original: Any) -> Any:
+    def render(self: SimpleTemplateResponse) -> Any:
+        measurement = _unrendered.pop(self, None)
+        if measurement is None:
+            return original(self)
+        try:
+            with measurement.watch.resume():
+                return original(self)
+        finally:
+            measurement.finish()
+
+    return render

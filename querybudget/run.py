@@ -1,0 +1,111 @@
+"""A test run under budgets: which test is running, what its requests did, what they broke.
+
+Knows nothing of the test framework; `plugin` and `runner` drive it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from querybudget import requests
+from querybudget.endpoints import all_endpoints
+from querybudget.ledger import Ledger
+from querybudget.observation import Observation
+from querybudget.options import Options
+from querybudget.requests import Measurement
+from querybudget.tally import Tally
+from querybudget.verdict import Violation, judge
+
+Mode = Literal["check", "update"]
+
+METHOD_NOT_ALLOWED = 405
+"""The answer of a route that has no such method: no endpoint answered, so nothing is booked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """A test's own budget for the endpoints that match a pattern; `queries` None means unlimited."""
+
+    queries: int | None
+    endpoint: str = "*"
+
+
+@dataclass(slots=True)
+class Run:
+    """The budgets of one process's tests. Requests may finish in any thread.
+
+    `late`: violations that no test could be failed for, because its call was over.
+    """
+
+    ledger: Ledger
+    options: Options
+    mode: Mode
+    tally: Tally = field(default_factory=Tally)
+    late: dict[str, Violation] = field(default_factory=dict)
+    _test: str = ""
+    _open: bool = False
+    _exemptions: tuple[Exemption, ...] = ()
+    _violations: dict[str, Violation] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Measure every request from now on."""
+        requests.start(self._finished)
+
+    def stop(self) -> None:
+        """The reverse of `start`."""
+        requests.stop(self._finished)
+
+    def begin(self, test: str, exemptions: tuple[Exemption, ...] = ()) -> None:
+        """Requests belong to `test` from now on."""
+        with self._lock:
+            self._test, self._exemptions, self._open = test, exemptions, True
+            self._violations = {}
+
+    def end(self) -> list[Violation]:
+        """Close bodies that the test left open; what its requests broke, an endpoint once."""
+        for measurement in tuple(requests.unfinished):
+            measurement.finish()
+        with self._lock:
+            self._open = False
+            return [violation for _, violation in sorted(self._violations.items())]
+
+    def routes(self) -> set[str]:
+        """The URLconf's endpoints under the names of the ledger, without those it ignores."""
+        return set(filter(None, map(self._route, all_endpoints())))
+
+    def _route(self, endpoint: str) -> str | None:
+        if not endpoint.startswith("* "):
+            return self.options.booked_as(endpoint)
+        # A function does not say its methods; patterns are tried with the one it is sure to have.
+        read = f"GET {endpoint[2:]}"
+        booked = self.options.booked_as(read)
+        return endpoint if booked == read else booked
+
+    def _finished(self, measurement: Measurement) -> None:
+        if measurement.status == METHOD_NOT_ALLOWED:
+            return
+        endpoint = self.options.booked_as(measurement.endpoint)
+        if endpoint is None:
+            return
+        with self._lock:
+            seen = Observation.of(endpoint, self._test, measurement.watch.queries)
+            self._book(seen)
+
+    def _book(self, seen: Observation) -> None:
+        exemption = next((one for one in self._exemptions if fnmatchcase(seen.endpoint, one.endpoint)), None)
+        if exemption is not None:
+            self.tally.touch(seen)
+            violation = None if exemption.queries is None else judge(seen, self.ledger, exemption.queries)
+        else:
+            self.tally.add(seen, self.ledger.budgets.get(seen.endpoint))
+            violation = judge(seen, self.ledger) if self.mode == "check" else None
+        if violation is None:
+            return
+        violations = self._violations if self._open else self.late
+        worst = violations.get(seen.endpoint)
+        if worst is None or violation.excess > worst.excess:
+            violations[seen.endpoint] = violation

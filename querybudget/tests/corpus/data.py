@@ -1,0 +1,20 @@
+from django.contrib.contenttypes.models import ContentType
+
+from querybudget.tests.corpus.models import Author, Book, Comment, Country, Entry, Profile, Review, Tag
+
+
+def make(number):
+    """`number` authors of different countries, each with a profile and a book with everything a book can have."""
+    book_type = ContentType.objects.get_for_model(Book)
+    countries = Country.objects.bulk_create(Country(name=f"country {index}") for index in range(number))
+    authors = Author.objects.bulk_create(
+        Author(name=f"author {index}", country=country) for index, country in enumerate(countries)
+    )
+    Profile.objects.bulk_create(Profile(author=author, biography="…") for author in authors)
+    books = Book.objects.bulk_create(Book(title=f"book {author.pk}", summary="…", author=author) for author in authors)
+    Review.objects.bulk_create(Review(book=book, stars=stars) for book in books for stars in (3, 5))
+    Comment.objects.bulk_create(Comment(content_type=book_type, object_id=book.pk, text="…") for book in books)
+    Entry.objects.bulk_create(Entry(book_id=book.pk, text="…") for book in books)
+    tags = Tag.objects.bulk_create(Tag(name=f"tag {index}") for index in range(number))
+    for book, tag in zip(books, tags, strict=True):
+        book.tags.add(tag)

@@ -1,0 +1,109 @@
+"""Serializers that loop unless the view loads what they read."""
+
+from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
+
+from querybudget.tests.corpus.models import Author, Book, Country
+
+
+class CountrySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Country
+        fields = ["name"]
+
+
+class AuthorSerializer(serializers.ModelSerializer):
+    country = CountrySerializer()
+
+    class Meta:
+        model = Author
+        fields = ["name", "country"]
+
+
+class NestedBook(serializers.ModelSerializer):
+    author = AuthorSerializer()
+
+    class Meta:
+        model = Book
+        fields = ["title", "author"]
+
+
+class DottedBook(serializers.ModelSerializer):
+    country = serializers.CharField(source="author.country.name")
+
+    class Meta:
+        model = Book
+        fields = ["title", "country"]
+
+
+class TaggedBook(serializers.ModelSerializer):
+    tags = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+
+    class Meta:
+        model = Book
+        fields = ["title", "tags"]
+
+
+class StringBook(serializers.ModelSerializer):
+    author = serializers.StringRelatedField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "author"]
+
+
+class ShelfSerializer(serializers.ModelSerializer):
+    books = TaggedBook(many=True)
+
+    class Meta:
+        model = Author
+        fields = ["name", "books"]
+
+
+class FirstReviewBook(serializers.ModelSerializer):
+    best = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "best"]
+
+    def get_best(self, book):
+        review = book.reviews.filter(stars=5).first()
+        return review and review.stars
+
+
+class CountBook(serializers.ModelSerializer):
+    reviews = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "reviews"]
+
+    def get_reviews(self, book):
+        return book.reviews.count()
+
+
+class ExistsBook(serializers.ModelSerializer):
+    reviewed = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "reviewed"]
+
+    def get_reviewed(self, book):
+        return book.reviews.filter(stars__gte=3).exists()
+
+
+class UniqueTitle(serializers.Serializer):
+    title = serializers.CharField(validators=[UniqueValidator(Book.objects.all())])
+
+
+class PlainTitle(serializers.Serializer):
+    title = serializers.CharField()
+
+
+class NewBook(serializers.ModelSerializer):
+    class Meta:
+        model = Book
+        fields = ["title", "author"]
+        extra_kwargs = {"title": {"validators": [UniqueValidator(Book.objects.all())]}}

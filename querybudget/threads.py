@@ -1,0 +1,68 @@
+"""Carry the watch to where the watched code's work is done: threads, pools, `sync_to_async`.
+
+Only our own variable goes along. A thread does not inherit the other variables of the context that
+starts it, and that must not change because somebody watches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import SyncToAsync
+
+from querybudget.context import listening, open_watches
+from querybudget.frames import application_frame, awaited_from
+
+
+def carrying_start(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`Thread.start`: a thread that watched code starts is watched too."""
+
+    def start(self: threading.Thread) -> None:
+        watches = open_watches()
+        if watches:
+            run = self.run
+
+            def watched() -> None:
+                listening.set(watches)
+                run()
+
+            self.run = watched  # type: ignore[method-assign]
+        original(self)
+
+    return start
+
+
+def carrying_submit(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`ThreadPoolExecutor.submit`: work belongs to who handed it over, not to who started the thread."""
+
+    def submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        watches = open_watches()
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            token = listening.set(watches)
+            try:
+                return function(*arguments, **named)
+            finally:
+                listening.reset(token)
+
+        return original(self, watched, *arguments, **named)
+
+    return submit
+
+
+def locating_call(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`SyncToAsync.__call__`: the awaiting line is on the stack here, and no more in the thread."""
+
+    async def call(self: SyncToAsync[..., Any], *arguments: Any, **named: Any) -> Any:
+        if not listening.get():
+            return await original(self, *arguments, **named)
+        token = awaited_from.set(application_frame(2) or awaited_from.get())
+        try:
+            return await original(self, *arguments, **named)
+        finally:
+            awaited_from.reset(token)
+
+    return call
