@@ -152,7 +152,7 @@ class BudgetPlugin:
         partial = self._partial(exitstatus)
         # A partial run judges no route, and one that broke early may not even be able to load the URLconf.
         routes = set() if partial else self.run.routes()
-        changes = self._update(partial, routes) if self.run.mode == "update" else None
+        changes = self._update(partial) if self.run.mode == "update" else None
         self.report = Report(
             self.run.ledger, self.run.tally, routes, partial, changes, [message for *_, message in late]
         )
@@ -162,10 +162,11 @@ class BudgetPlugin:
         if exitstatus == pytest.ExitCode.OK and (late or incomplete or (changes and changes.refused)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _update(self, partial: str | None, routes: set[str]) -> Changes:
+    def _update(self, partial: str | None) -> Changes:
         from querybudget.changes import update
 
         may_raise = self.config.getoption("--query-budgets-raise")
+        routes = set() if partial else self.run.entries()
         changes = update(self.run.ledger, self.run.tally, complete=partial is None, may_raise=may_raise, routes=routes)
         self.run.ledger.save()
         return changes

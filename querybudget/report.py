@@ -14,6 +14,7 @@ from rich.table import Table
 from querybudget.changes import Changes
 from querybudget.ledger import Budget, Ledger
 from querybudget.tally import Tally
+from querybudget.variants import plain
 
 PLAIN_WIDTH = 200
 """Columns where no terminal says its width, so that nothing wraps in a CI log."""
@@ -118,7 +119,7 @@ class Report:
         """Routes without a test; "* /path" is touched by any method. Empty in a partial run."""
         if self.partial:
             return []
-        touched = self.tally.endpoints.keys()
+        touched = set(map(plain, self.tally.endpoints))
         paths = {name.partition(" ")[2] for name in touched}
         return sorted(
             route
