@@ -85,6 +85,21 @@ def test_each_variant_has_a_line_of_its_own(varied, processes):
     )
 
 
+def test_a_query_string_that_django_refuses_is_booked_all_the_same(varied):
+    varied.write(
+        ledger=LEDGER,
+        tests__test_orders="""
+def test_too_many(client, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+    assert client.get("/orders?a=1&b=2").status_code == 400
+    assert client.get("/orders?a=1&b=%ff").status_code == 400
+""",
+    )
+    result = varied.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["GET /orders * 1 * 0 * 0 * 1"])
+
+
 def test_what_no_variant_matches_does_not_profit_from_its_budget(varied):
     varied.write(ledger=LEDGER)
     varied.edit("shop/views.py", 'if "events" in', 'if "e" in')
