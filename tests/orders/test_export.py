@@ -23,7 +23,7 @@ from tests import factories
 from tests.orders.expecting import problem, results
 
 pytestmark = pytest.mark.django_db
-several_chunks = pytest.mark.query_budget(4, "GET /api/orders/export", reason="lines are read once for each chunk")
+several_chunks = pytest.mark.query_budget(5, "GET /api/orders/export", reason="lines are read once for each chunk")
 
 
 def ndjson(response: Any) -> list[dict[str, Any]]:

@@ -100,9 +100,10 @@ def test_a_detail_does_not_grow_with_its_lines(
     assert len(seen[5]) == len(seen[200])
 
 
+@pytest.mark.parametrize("url", ["/api/orders", "/api/orders?expand=events"])
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["plain", "idempotent"])
 def test_placing_does_not_grow_with_lines(
-    client_of: Any, owner: User, office: Office, query_growth: QueryGrowth, headers: dict[str, str]
+    client_of: Any, owner: User, office: Office, query_growth: QueryGrowth, headers: dict[str, str], url: str
 ) -> None:
     client, lines = client_of(owner), []
 
@@ -110,7 +111,7 @@ def test_placing_does_not_grow_with_lines(
         lines[:] = [{"sku": factories.product().sku, "quantity": number} for _ in range(number)]
 
     def place() -> None:
-        read(client.post("/api/orders", {"office": office.pk, "lines": lines}, headers=headers))
+        read(client.post(url, {"office": office.pk, "lines": lines}, headers=headers))
 
     seen = query_growth(make, place, sizes=(5, 200))
     assert len(seen[5]) == len(seen[200])
