@@ -100,6 +100,17 @@ class Report:
             if endpoint in self.ledger.budgets and 0 <= seen.worst < self.ledger.budgets[endpoint].queries
         ]
 
+    def missing(self) -> str:
+        """Why the run does not show that the ledger is complete, or ""."""
+        if self.partial:
+            return self.partial
+        counts = {
+            "unproven": len(self.unproven()),
+            "in the ledger without a test": len(self.untouched_entries()),
+            "routes without a test": len(self.untouched_routes()),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
     def unproven(self) -> list[str]:
         """Endpoints whose every test read fewer than two rows.
 
