@@ -21,6 +21,7 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from config import env
+from config.drain import LastTask, serve
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class ProblemTask(ErrorTask):
 
 
 class Channel(HTTPChannel):
+    task_class = LastTask
     error_task_class = ProblemTask
 
 
@@ -74,6 +76,7 @@ def make_server(application: Any, host: str, port: int) -> Any:
         ),
     )
     server.channel_class = Channel
+    server.draining = False
     return server
 
 
@@ -92,7 +95,7 @@ def main() -> None:
         sys.exit(f"error: {problem}")
     with contextlib.suppress(KeyboardInterrupt):
         logger.info("serving on %s:%s", server.effective_host, server.effective_port)
-        server.run()
+        serve(server)
 
 
 if __name__ == "__main__":
