@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from waitress import create_server
 from waitress.channel import HTTPChannel
@@ -52,7 +53,6 @@ class Channel(HTTPChannel):
 
 def make_server(application: Any, host: str, port: int) -> Any:
     """A waitress server that listens, not yet running. `send_bytes` stays at its default: each chunk leaves at once."""
-    behind_router = env.flag("BEHIND_ROUTER", default="DYNO" in os.environ)
     server = create_server(
         application,
         host=host,
@@ -71,7 +71,7 @@ def make_server(application: Any, host: str, port: int) -> Any:
                 "trusted_proxy_count": 1,
                 "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto x-forwarded-port",
             }
-            if behind_router
+            if settings.BEHIND_ROUTER
             else {}
         ),
     )
