@@ -105,7 +105,8 @@ def test_a_detail_does_not_grow_with_its_lines(
 def test_placing_does_not_grow_with_lines(
     client_of: Any, owner: User, office: Office, query_growth: QueryGrowth, headers: dict[str, str], url: str
 ) -> None:
-    client, lines = client_of(owner), []
+    client = client_of(owner)
+    lines: list[dict[str, Any]] = []
 
     def make(number: int) -> None:
         lines[:] = [{"sku": factories.product().sku, "quantity": number} for _ in range(number)]
