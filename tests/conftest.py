@@ -25,6 +25,8 @@ ENVIRONMENT = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Runs before pytest-django reads the settings. Workers of xdist share the servers of their controller."""
+    if settings.configured:  # they would name another database
+        raise pytest.UsageError("the settings were loaded before the servers run: unset DJANGO_SETTINGS_MODULE")
     for name in [name for name in os.environ if name in ("DEBUG", "PORT", "DYNO")]:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)

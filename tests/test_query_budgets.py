@@ -37,7 +37,9 @@ def run(project: Path) -> subprocess.CompletedProcess[str]:
     The guard of rendering only reports: it would catch a missing join before the budget does.
     """
     name = f"copy_of_{connection.settings_dict['NAME']}"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | {
+    # Settings that a test has named here would be loaded there before the suite's conftest has set anything.
+    mine = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "DJANGO_"))}
+    environment = mine | {
         "TEST_DATABASE_URL": re.sub(r"/[^/]*$", f"/{name}", os.environ["DATABASE_URL"]),
         "TEST_REDIS_URL": settings.REDIS_URL,
         "TEST_SHAPING_GUARD": "report",
@@ -65,6 +67,6 @@ def test_a_forgotten_join_turns_the_suite_red_and_names_endpoint_budget_and_line
     budget = line_of(copy / "query-budgets.toml", '["GET /api/orders"]')
     rendering = line_of(copy / "api" / "views.py", "return serializer.data")
     said = broken.stdout.splitlines()
-    assert f"GET /api/orders: 6 queries, budget 3 (query-budgets.toml:{budget})" in said
-    assert f"  + 3× read businesses_office … api/views.py:{rendering}" in said
+    assert f"GET /api/orders: 6 queries, budget 3 (query-budgets.toml:{budget})" in said, broken.stdout
+    assert f"  + 3× read businesses_office … api/views.py:{rendering}" in said, broken.stdout
     assert any(line.startswith("FAILED tests/orders/test_listing.py::test_without_parameters") for line in said)
