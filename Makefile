@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test tool-test lint format openapi requirements clean
+.PHONY: help run test tool-test tool-test-here tool-test-django61 lint format openapi requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -14,11 +14,23 @@ run: $(VENV)/installed ## serve on http://127.0.0.1:8000 with demo data (PORT, D
 	@exec $(BIN)/python -m config.quickstart
 
 test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARGS="-k listing" goes to pytest)
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) --query-budgets-complete)
 
-tool-test: $(VENV)/installed-dev $(VENV)-django61/installed ## querybudget's own tests: this Django and 6.1, SQLite and PostgreSQL
-	@exec $(BIN)/python -m tests.servers sh -c 'export TEST_DATABASE_URL="$$DATABASE_URL" && \
-		$(BIN)/python -m pytest querybudget $(ARGS) && $(VENV)-django61/bin/python -m pytest querybudget $(ARGS)'
+# Each worker has a database of the one Redis, which has 16.
+PARALLEL := -n auto --maxprocesses=8
+
+tool-test: tool-test-here tool-test-django61 ## querybudget's own tests: this Django and 6.1, SQLite and PostgreSQL
+
+tool-test-here: $(VENV)/installed-dev
+	@$(call TOOL_TEST,$(BIN))
+
+tool-test-django61: $(VENV)/installed-dev $(VENV)-django61/installed
+	@$(call TOOL_TEST,$(VENV)-django61/bin)
+
+define TOOL_TEST
+$(1)/python -c 'import sys, django; print("querybudget on Python", sys.version.split()[0], "and Django", django.__version__)'
+@exec $(BIN)/python -m tests.servers sh -c 'TEST_DATABASE_URL="$$DATABASE_URL" exec $(1)/python -m pytest querybudget $(or $(ARGS),$(PARALLEL))'
+endef
 
 lint: $(VENV)/installed-dev ## formatting, lint, types, import floors, migrations, deployment checks
 	@$(BIN)/python -m ruff format --check .

@@ -8,12 +8,15 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 LIMIT_DEFAULT, LIMIT_MOST = 50, 200
+MOST_NAMED = 20  # wrong parameters in one answer; a query has room for many more
 
 
 def check(request: Request, once: Collection[str], repeatable: Collection[str] = ()) -> None:
     """Raise ValidationError naming each parameter that is unknown, empty, or repeated without being repeatable."""
-    problems = {}
+    problems: dict[str, list[str]] = {}
     for name, values in request.query_params.lists():
+        if len(problems) == MOST_NAMED:
+            break
         if name not in once and name not in repeatable:
             known = ", ".join(sorted({*once, *repeatable} - {"format"}))
             problems[name[:100]] = [f"Unknown parameter. Known are: {known or 'none'}."]

@@ -37,10 +37,10 @@ def paths(request: Request, name: str) -> tuple[str, ...]:
     given = request.query_params.get(name)
     if given is None:
         return ()
-    found = {path.strip() for path in given.split(",")}
+    found = [path.strip() for path in given.split(",")]
     if "" in found or len(found) > MOST_PATHS:
         raise ValidationError({name: [f"Must be 1 to {MOST_PATHS} names, separated by commas."]})
-    return tuple(sorted(found))
+    return tuple(sorted(set(found)))
 
 
 def apply(selection: Selection, serializer: serializers.BaseSerializer[Any]) -> None:

@@ -19,6 +19,7 @@ from django.core.management.utils import get_random_secret_key
 from django.db import DatabaseError
 
 from config import env
+from config.drain import serve
 from config.server import make_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,7 @@ def main() -> None:
         sys.exit(f"error: {str(problem).strip()}")
     with contextlib.suppress(KeyboardInterrupt):
         show(f"http://127.0.0.1:{server.effective_port}", token)
-        server.run()
+        serve(server)
 
 
 def keep_secret_key(folder: Path) -> None:

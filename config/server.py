@@ -15,12 +15,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from waitress import create_server
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from config import env
+from config.drain import LastTask, serve
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +47,12 @@ class ProblemTask(ErrorTask):
 
 
 class Channel(HTTPChannel):
+    task_class = LastTask
     error_task_class = ProblemTask
 
 
 def make_server(application: Any, host: str, port: int) -> Any:
     """A waitress server that listens, not yet running. `send_bytes` stays at its default: each chunk leaves at once."""
-    behind_router = env.flag("BEHIND_ROUTER", default="DYNO" in os.environ)
     server = create_server(
         application,
         host=host,
@@ -69,11 +71,12 @@ def make_server(application: Any, host: str, port: int) -> Any:
                 "trusted_proxy_count": 1,
                 "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto x-forwarded-port",
             }
-            if behind_router
+            if settings.BEHIND_ROUTER
             else {}
         ),
     )
     server.channel_class = Channel
+    server.draining = False
     return server
 
 
@@ -92,7 +95,7 @@ def main() -> None:
         sys.exit(f"error: {problem}")
     with contextlib.suppress(KeyboardInterrupt):
         logger.info("serving on %s:%s", server.effective_host, server.effective_port)
-        server.run()
+        serve(server)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "config.shedding.LoadSheddingMiddleware",
+    "config.deadline.DeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -131,6 +133,12 @@ USE_TZ = True
 STATIC_URL = env.text("STATIC_HOST") + "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+
+# --- Overload
+
+BEHIND_ROUTER = env.flag("BEHIND_ROUTER", default=bool(env.text("DYNO")))  # one proxy whose headers are true
+SHED_AFTER = env.integer("SHED_AFTER", 15, least=1)  # seconds in the queue; the router gives up after 30
+REQUEST_DEADLINE = env.integer("REQUEST_DEADLINE", 25, least=1)  # seconds; no query starts after them
 
 # --- Security
 

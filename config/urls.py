@@ -11,7 +11,7 @@ from config.health import healthz, readyz
 DOCUMENT: dict[str, Any] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/api/docs")),
+    path("", RedirectView.as_view(url="/api/docs", http_method_names=["get", "head"])),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("admin/", admin.site.urls),

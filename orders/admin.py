@@ -83,7 +83,7 @@ class OrderAdmin(ReadOnlyAdmin):
 class OrderLineAdmin(ReadOnlyAdmin):
     list_display = ["order", "position", "sku", "name", "quantity", "unit_price", "total"]
     list_select_related = ["order"]
-    search_fields = ["=order__id"]
+    search_fields = ["order__number__startswith"]
     ordering = ["-id"]
 
 
@@ -91,5 +91,5 @@ class OrderLineAdmin(ReadOnlyAdmin):
 class OrderEventAdmin(ReadOnlyAdmin):
     list_display = ["order", "kind", "actor", "at"]
     list_select_related = ["order", "actor"]
-    search_fields = ["=order__id"]
+    search_fields = ["order__number__startswith"]
     ordering = ["-id"]

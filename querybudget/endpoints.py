@@ -73,7 +73,8 @@ def _methods(callback: Any) -> list[str]:
     if actions:
         methods = set(actions)
     elif view := _view_class(callback):
-        methods = {name for name in view.http_method_names if hasattr(view, name)}
+        allowed = getattr(callback, "view_initkwargs", {}).get("http_method_names", view.http_method_names)
+        methods = {name for name in allowed if hasattr(view, name)}
     else:
         return ["*"]
     return sorted(name.upper() for name in methods - {"head", "options", "trace"})

@@ -14,7 +14,7 @@ dearest request seen is made of, for reviewers; nothing is enforced by it. `know
 tolerated for now, at most `per_row` queries for each row of the result it belongs to. `single`: the
 endpoint never reads two rows by nature, so that a test with one row proves its budget.
 
-Comments and hand edits survive; tables are sorted by path, then method.
+Comments and hand edits survive; tables are sorted by path, then method, then variant.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
 from querybudget.errors import UsageError
+from querybudget.variants import plain
 
 HEADER = """\
 # Query budgets: for each endpoint, how many queries one request may make.
@@ -97,7 +98,7 @@ class Ledger:
         del self.budgets[endpoint]
 
     def save(self) -> bool:
-        """Write the file, sorted by path, then method; False if nothing changed."""
+        """Write the file, sorted; False if nothing changed."""
         pieces = [self._pieces[name].strip() + "\n" for name in sorted(self._pieces, key=_by_path)]
         text = "\n".join([self._preamble.strip() + "\n", *pieces])
         if text == self._text or not (self._text or self._pieces):
@@ -107,9 +108,9 @@ class Ledger:
         return True
 
 
-def _by_path(endpoint: str) -> tuple[str, str]:
-    method, _, path = endpoint.partition(" ")
-    return path, method
+def _by_path(endpoint: str) -> tuple[str, str, str]:
+    method, _, path = plain(endpoint).partition(" ")
+    return path, method, endpoint
 
 
 _TABLE_HEADER = re.compile(r"\s*\[\s*(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[\w-]+)\s*\]\s*(?:#.*)?$")

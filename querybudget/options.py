@@ -7,7 +7,13 @@
     [tool.querybudget.groups]
     "ANY /reports" = ["* /reports/*"]
 
+    [tool.querybudget.variants]
+    "304" = { status = 304 }
+    hit = { header = "Cache-Status: *hit*" }
+    "expand=events" = { query = "expand=*events*" }
+
 Patterns are those of the shell (`*` also crosses slashes), matched against "METHOD /route/{id}".
+A request is booked under the first variant that it matches, if any: "METHOD /route/{id} [hit]".
 """
 
 from __future__ import annotations
@@ -16,9 +22,14 @@ import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from querybudget.errors import UsageError
+from querybudget.variants import Variant, with_variant
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
 UNROUTED = "* (no route)"
 """Requests that no route matches are ignored, unless a group wants them."""
@@ -26,11 +37,12 @@ UNROUTED = "* (no route)"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where the ledger is, and which endpoints it leaves out or books under a common name."""
+    """Where the ledger is, and which endpoints it leaves out, books under a common name or splits."""
 
     ledger: Path
     ignore: tuple[str, ...] = ()
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
 
     def booked_as(self, endpoint: str) -> str | None:
         """The ledger's name for an endpoint: its group's, its own, or None if it is ignored."""
@@ -38,6 +50,11 @@ class Options:
             if _matches(endpoint, patterns):
                 return group
         return None if _matches(endpoint, (*self.ignore, UNROUTED)) else endpoint
+
+    def variant_of(self, booked: str, request: HttpRequest, response: HttpResponseBase | None) -> str:
+        """`booked`, or its variant that this request to it was."""
+        found = next((variant for variant in self.variants if variant.matches(request, response)), None)
+        return with_variant(booked, found.name) if found else booked
 
 
 def _matches(endpoint: str, patterns: tuple[str, ...]) -> bool:
@@ -58,8 +75,8 @@ def read_options(folder: Path) -> Options:
         except ValueError as error:
             raise UsageError(f"{pyproject}: {error}") from error
     where = f"{pyproject}: [tool.querybudget]"
-    if unknown := sorted(table.keys() - {"ledger", "ignore", "groups"}):
-        raise UsageError(f"{where} knows ledger, ignore and groups, not {', '.join(unknown)}")
+    if unknown := sorted(table.keys() - {"ledger", "ignore", "groups", "variants"}):
+        raise UsageError(f"{where} knows ledger, ignore, groups and variants, not {', '.join(unknown)}")
     groups = table.get("groups", {})
     if not isinstance(groups, dict):
         raise UsageError(f"{where} groups must be a table of name = [patterns], not {groups!r}")
@@ -70,6 +87,7 @@ def read_options(folder: Path) -> Options:
         ledger=folder / ledger,
         ignore=_patterns(table.get("ignore", []), f"{where} ignore"),
         groups={name: _patterns(patterns, f"{where} groups.{name!r}") for name, patterns in groups.items()},
+        variants=_variants(table.get("variants", {}), f"{where} variants"),
     )
 
 
@@ -77,3 +95,26 @@ def _patterns(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
         raise UsageError(f"{where} must be a list of patterns such as 'GET /admin/*', not {value!r}")
     return tuple(value)
+
+
+_CONDITIONS: dict[str, tuple[type, str]] = {
+    "status": (int, "304"),
+    "header": (str, "'Cache-Status: *hit*'"),
+    "query": (str, "'expand=*'"),
+}
+
+
+def _variants(value: Any, where: str) -> tuple[Variant, ...]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} must be a table of name = {{ status, header, query }}, not {value!r}")
+    return tuple(_variant(name, conditions, f"{where}.{name}") for name, conditions in value.items())
+
+
+def _variant(name: str, conditions: Any, where: str) -> Variant:
+    if not isinstance(conditions, dict) or not conditions or not conditions.keys() <= _CONDITIONS.keys():
+        raise UsageError(f"{where} must be a table of status, header or query, not {conditions!r}")
+    for key, condition in conditions.items():
+        kind, example = _CONDITIONS[key]
+        if type(condition) is not kind or (key == "header" and ":" not in str(condition)):
+            raise UsageError(f"{where}.{key} must be like {example}, not {condition!r}")
+    return Variant(name, **conditions)

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--query-budgets-complete",
         action="store_true",
-        help="fail the run if a route or an entry of the ledger has no test",
+        help="fail the run unless all tests ran and each route and entry of the ledger has one with two rows",
     )
 
 
@@ -73,6 +73,7 @@ class BudgetPlugin:
         self.config = config
         self.run = run
         self.report: Report | None = None
+        self.missing = ""
         self.deselected = 0
         self.worker_lost = False
 
@@ -152,20 +153,20 @@ class BudgetPlugin:
         partial = self._partial(exitstatus)
         # A partial run judges no route, and one that broke early may not even be able to load the URLconf.
         routes = set() if partial else self.run.routes()
-        changes = self._update(partial, routes) if self.run.mode == "update" else None
+        changes = self._update(partial) if self.run.mode == "update" else None
         self.report = Report(
             self.run.ledger, self.run.tally, routes, partial, changes, [message for *_, message in late]
         )
-        incomplete = self.config.getoption("--query-budgets-complete") and (
-            self.report.untouched_routes() or self.report.untouched_entries()
-        )
-        if exitstatus == pytest.ExitCode.OK and (late or incomplete or (changes and changes.refused)):
+        if self.config.getoption("--query-budgets-complete"):
+            self.missing = self.report.missing()
+        if exitstatus == pytest.ExitCode.OK and (late or self.missing or (changes and changes.refused)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _update(self, partial: str | None, routes: set[str]) -> Changes:
+    def _update(self, partial: str | None) -> Changes:
         from querybudget.changes import update
 
         may_raise = self.config.getoption("--query-budgets-raise")
+        routes = set() if partial else self.run.entries()
         changes = update(self.run.ledger, self.run.tally, complete=partial is None, may_raise=may_raise, routes=routes)
         self.run.ledger.save()
         return changes
@@ -208,6 +209,8 @@ class BudgetPlugin:
             terminalreporter.write_line(
                 f"Partial ({report.partial}): nothing was lowered, deleted or called untouched."
             )
+        if self.missing:
+            terminalreporter.write_line(f"Not complete (--query-budgets-complete): {self.missing}.", red=True)
 
 
 def _exemptions(item: pytest.Item) -> tuple[Exemption, ...]:

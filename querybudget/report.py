@@ -14,6 +14,7 @@ from rich.table import Table
 from querybudget.changes import Changes
 from querybudget.ledger import Budget, Ledger
 from querybudget.tally import Tally
+from querybudget.variants import plain
 
 PLAIN_WIDTH = 200
 """Columns where no terminal says its width, so that nothing wraps in a CI log."""
@@ -99,6 +100,17 @@ class Report:
             if endpoint in self.ledger.budgets and 0 <= seen.worst < self.ledger.budgets[endpoint].queries
         ]
 
+    def missing(self) -> str:
+        """Why the run does not show that the ledger is complete, or ""."""
+        if self.partial:
+            return self.partial
+        counts = {
+            "unproven": len(self.unproven()),
+            "in the ledger without a test": len(self.untouched_entries()),
+            "routes without a test": len(self.untouched_routes()),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
     def unproven(self) -> list[str]:
         """Endpoints whose every test read fewer than two rows.
 
@@ -118,7 +130,7 @@ class Report:
         """Routes without a test; "* /path" is touched by any method. Empty in a partial run."""
         if self.partial:
             return []
-        touched = self.tally.endpoints.keys()
+        touched = set(map(plain, self.tally.endpoints))
         paths = {name.partition(" ")[2] for name in touched}
         return sorted(
             route

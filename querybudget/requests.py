@@ -34,14 +34,14 @@ from querybudget.endpoints import endpoint_of, endpoint_of_view
 class Measurement:
     """One request while it is being served, and what it did once `finish` was called.
 
-    `view`: the class, where a test called a view without a handler. `status`: None if the handler
+    `view`: the class, where a test called a view without a handler. `response`: None if the handler
     raised.
     """
 
     request: HttpRequest
     view: type | None = None
     watch: Watch = field(default_factory=Watch)
-    status: int | None = None
+    response: HttpResponseBase | None = None
 
     @property
     def endpoint(self) -> str:
@@ -127,7 +127,7 @@ def _measuring(measurement: Measurement) -> Iterator[Measurement]:
 
 def _answered(measurement: Measurement, response: Any) -> None:
     """The view has returned: finish now, or when the body has been made."""
-    measurement.status = getattr(response, "status_code", None)
+    measurement.response = response
     if getattr(response, "streaming", False):
         _follow_body(measurement, response)
     elif getattr(response, "is_rendered", True):

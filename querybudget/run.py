@@ -17,6 +17,7 @@ from querybudget.observation import Observation
 from querybudget.options import Options
 from querybudget.requests import Measurement
 from querybudget.tally import Tally
+from querybudget.variants import plain, with_variant
 from querybudget.verdict import Violation, judge
 
 Mode = Literal["check", "update"]
@@ -31,6 +32,10 @@ class Exemption:
 
     queries: int | None
     endpoint: str = "*"
+
+    def covers(self, endpoint: str) -> bool:
+        """Whether the pattern is for `endpoint`; one that names no variant is for them all."""
+        return self.endpoint == endpoint or fnmatchcase(plain(endpoint), self.endpoint)
 
 
 @dataclass(slots=True)
@@ -77,6 +82,11 @@ class Run:
         """The URLconf's endpoints under the names of the ledger, without those it ignores."""
         return set(filter(None, map(self._route, all_endpoints())))
 
+    def entries(self) -> set[str]:
+        """The names that the ledger may have: each of the routes, and each of its variants."""
+        routes = self.routes()
+        return routes | {with_variant(route, one.name) for route in routes for one in self.options.variants}
+
     def _route(self, endpoint: str) -> str | None:
         if not endpoint.startswith("* "):
             return self.options.booked_as(endpoint)
@@ -86,17 +96,18 @@ class Run:
         return endpoint if booked == read else booked
 
     def _finished(self, measurement: Measurement) -> None:
-        if measurement.status == METHOD_NOT_ALLOWED:
+        if measurement.response is not None and measurement.response.status_code == METHOD_NOT_ALLOWED:
             return
         endpoint = self.options.booked_as(measurement.endpoint)
         if endpoint is None:
             return
+        endpoint = self.options.variant_of(endpoint, measurement.request, measurement.response)
         with self._lock:
             seen = Observation.of(endpoint, self._test, measurement.watch.queries)
             self._book(seen)
 
     def _book(self, seen: Observation) -> None:
-        exemption = next((one for one in self._exemptions if fnmatchcase(seen.endpoint, one.endpoint)), None)
+        exemption = next((one for one in self._exemptions if one.covers(seen.endpoint)), None)
         if exemption is not None:
             self.tally.touch(seen)
             violation = None if exemption.queries is None else judge(seen, self.ledger, exemption.queries)

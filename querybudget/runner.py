@@ -64,7 +64,11 @@ class BudgetDiscoverRunner(DiscoverRunner):
         changes = None
         if budgets.mode == "update":
             changes = update(
-                budgets.ledger, budgets.tally, complete=partial is None, may_raise=self.may_raise, routes=routes
+                budgets.ledger,
+                budgets.tally,
+                complete=partial is None,
+                may_raise=self.may_raise,
+                routes=set() if partial else budgets.entries(),
             )
             budgets.ledger.save()
         late = [violation.message for violation in budgets.late.values()]

@@ -71,6 +71,12 @@ def test_the_schema_is_served_to_anybody() -> None:
     assert yaml.safe_load(response.content) == yaml.safe_load(CHECKED_IN.read_text())
 
 
+def test_the_root_leads_to_the_documentation() -> None:
+    response = Client().get("/")
+    assert (response.status_code, response.headers["Location"]) == (302, "/api/docs")
+    assert Client().post("/").status_code == 405
+
+
 class Sources(HTMLParser):
     """The addresses that a page loads."""
 

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path, re_path
 from django.views import View
-from django.views.generic import TemplateView
+from django.views.generic import RedirectView, TemplateView
 from rest_framework import routers, viewsets
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
@@ -61,6 +61,8 @@ urlpatterns = [
     path("export/<format>", page),
     path("template/", TemplateView.as_view(template_name="x.html")),
     path("asynchronous", Asynchronous.as_view()),
+    path("old", RedirectView.as_view(url="/named", http_method_names=["get", "head"])),
+    path("older", RedirectView.as_view(url="/named")),
 ]
 
 
@@ -153,16 +155,22 @@ def test_all_endpoints_of_the_urlconf():
         "* /nested/{pk}/",
         "* /orders/{pk}/lines/{slug}",
         "* /years/{year}/{}/",
+        "DELETE /older",
         "GET /api/",
         "GET /api/things/",
         "GET /api/things/{pk}/",
         "GET /asynchronous",
         "GET /named",
+        "GET /old",
+        "GET /older",
         "GET /template/",
         "GET /v2/items",
         "GET /v2/items/{pk}",
+        "PATCH /older",
         "POST /api/things/",
+        "POST /older",
         "POST /v2/items",
+        "PUT /older",
     ]
 
 

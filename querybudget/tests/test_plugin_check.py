@@ -201,7 +201,7 @@ def test_a_bad_setting_is_a_usage_error(project):
     result = project.run("--query-budgets=update")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
-        ["ERROR: query budgets: *[[]tool.querybudget] knows ledger, ignore and groups, not ledgers"]
+        ["ERROR: query budgets: *[[]tool.querybudget] knows ledger, ignore, groups and variants, not ledgers"]
     )
 
 

@@ -84,6 +84,7 @@ def test_complete_fails_a_run_that_leaves_a_route_out(project):
     result = project.run("--query-budgets-complete")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("Routes that no test touched:")
+    result.stdout.no_fnmatch_line("Not complete*")
 
 
 def test_complete_fails_a_run_that_leaves_an_entry_out(project):
@@ -92,7 +93,31 @@ def test_complete_fails_a_run_that_leaves_an_entry_out(project):
     project.write(ledger='["GET /orders"]\nqueries = 4\n')
     assert project.run("--query-budgets-complete").ret == 0
     project.write(ledger='["GET /orders"]\nqueries = 4\n\n["GET /gone"]\nqueries = 4\n')
-    assert project.run("--query-budgets-complete").ret == 1
+    result = project.run("--query-budgets-complete")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["Not complete (--query-budgets-complete): 1 in the ledger without a test."])
+
+
+def test_complete_fails_a_run_that_leaves_a_budget_unproven(project):
+    with (project.path / "pyproject.toml").open("a") as settings:
+        settings.write('[tool.querybudget]\nignore = ["* /[!o]*", "* /orders/*"]\n')
+    project.write(
+        ledger='["GET /orders"]\nqueries = 4\n',
+        tests__test_orders="def test_orders(client, make):\n    make(1)\n    client.get('/orders')\n",
+    )
+    result = project.run("--query-budgets-complete")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["Not complete (--query-budgets-complete): 1 unproven."])
+    project.write(ledger='["GET /orders"]\nqueries = 4\nsingle = true\n')
+    assert project.run("--query-budgets-complete").ret == 0
+
+
+def test_complete_fails_a_run_that_can_not_know(project):
+    project.write(ledger='["GET /orders"]\nqueries = 4\n', tests__test_other="def test_other():\n    pass\n")
+    result = project.run("--query-budgets-complete", "-k", "not other")
+    result.assert_outcomes(passed=1, deselected=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["Not complete (--query-budgets-complete): tests were deselected."])
 
 
 def test_quiet_leaves_the_table_out(project):

@@ -93,10 +93,10 @@ def test_a_page_starts_in_the_index(operator: str) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
     behind = RowComparison(NEWEST.columns, operator, (MOMENT, 7))
-    plan = models.Order.objects.filter(behind, company=1).order_by("-placed_at", "-id")[:51].explain()
+    # Of all orders: which of several fitting indexes the planner takes for some of them depends on its statistics.
+    plan = models.Order.objects.filter(behind).order_by("-placed_at", "-id")[:51].explain()
     (condition,) = [line for line in plan.splitlines() if "Index Cond" in line]
     assert f"ROW(placed_at, id) {operator} ROW(" in condition
-    assert "company_id = 1" in condition
     assert "Filter" not in plan
     assert "Sort" not in plan
 

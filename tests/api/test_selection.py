@@ -59,6 +59,8 @@ def test_a_list_has_bounded_length(name: str) -> None:
     with pytest.raises(ValidationError) as refused:
         selection(f"{name}={','.join(f'a{number}' for number in range(MOST_PATHS + 1))}")
     assert name in refused.value.detail
+    with pytest.raises(ValidationError):
+        selection(f"{name}={','.join(['a'] * (MOST_PATHS + 1))}")  # as the document's maxItems counts
 
 
 def test_fields_keeps_only_what_it_names() -> None:

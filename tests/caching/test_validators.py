@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, get_resolver
 
-from businesses.models import Office, User
+from businesses.models import Membership, Office, Role, User
 from orders.models import Product
 from tests import factories
 
@@ -56,6 +56,23 @@ def test_a_tag_that_still_holds_is_a_304_after_one_query(
         assert again.headers[name] == first.headers[name]
     assert first.headers["Cache-Control"] == "private, no-cache"
     assert first.headers["Vary"] == "Accept, Authorization, Accept-Encoding"
+
+
+@pytest.mark.parametrize("route", reads())
+def test_memberships_and_rows_do_not_make_known_answers_dearer(
+    client_of: Any, owner: User, office: Office, url: Any, route: str
+) -> None:
+    """Two of everything; the ledger holds each of the three answers to a budget of its own."""
+    elsewhere = factories.office()
+    Membership.objects.create(user=owner, company=elsewhere.company, office=elsewhere, role=Role.VIEWER)
+    factories.order(factories.office(office.company), owner)
+    factories.product()
+    owner.addresses.create(street="a", city="b", postcode="c", country="DK", active=False)
+    client = client_of(owner)
+    cold, again = client.get(url(route)), client.get(url(route))
+    if cold.headers["Cache-Status"] == "orders; fwd=miss":
+        assert again.headers["Cache-Status"].startswith("orders; hit")
+    assert client.get(url(route), headers={"If-None-Match": cold.headers["ETag"]}).status_code == 304
 
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)

@@ -23,6 +23,7 @@ from tests import factories
 from tests.orders.expecting import problem, results
 
 pytestmark = pytest.mark.django_db
+several_chunks = pytest.mark.query_budget(5, "GET /api/orders/export", reason="lines are read once for each chunk")
 
 
 def ndjson(response: Any) -> list[dict[str, Any]]:
@@ -50,6 +51,7 @@ def test_it_has_no_pages(as_owner: APIClient, office: Office, owner: User) -> No
     assert exported == list(Order.objects.order_by("-placed_at", "-id").values_list("pk", flat=True))
 
 
+@several_chunks
 def test_lines_beyond_the_first_chunk_come_along(as_owner: APIClient, office: Office, owner: User) -> None:
     oldest = factories.order(office, owner, lines=3)
     factories.copies(oldest, CHUNK, placed_at=oldest.placed_at + timedelta(days=1))
@@ -187,6 +189,7 @@ def test_it_comes_in_slices(as_owner: APIClient, office: Office, owner: User) ->
     assert sizes == [SLICE, SLICE, 50]
 
 
+@several_chunks
 def test_at_most_a_chunk_of_orders_is_held(as_owner: APIClient, office: Office, owner: User) -> None:
     factories.copies(factories.order(office, owner), 2 * CHUNK)
     held = [orders_in_memory() for _ in as_owner.get("/api/orders/export?fields=id,lines")]
@@ -228,6 +231,7 @@ def test_a_client_that_leaves_closes_the_transaction(as_owner: Any, office: Offi
     assert cursors() == 0
 
 
+@several_chunks
 @pytest.mark.django_db(transaction=True)
 def test_the_file_shows_one_moment(as_owner: Any, office: Office, owner: User) -> None:
     oldest = factories.order(office, owner, lines=1)

@@ -1,0 +1,65 @@
+"""A request's database work ends at its deadline, and what it began is rolled back."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from businesses.models import Company, Office, User
+from orders.models import Order
+from tests import factories
+
+
+@pytest.fixture
+def office(transactional_db: None) -> Office:
+    return factories.office()
+
+
+@pytest.fixture
+def owner(office: Office) -> User:
+    return factories.member(office.company)
+
+
+def test_the_next_query_after_the_deadline_is_refused(
+    client_of: Any, owner: User, office: Office, settings: Any
+) -> None:
+    """The order waits for its company's lock past the deadline; what follows is not run."""
+    settings.REQUEST_DEADLINE = 1
+    client, product = client_of(owner), factories.product()
+    client.raise_request_exception = False
+    locked, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Company.objects.select_for_update().get(pk=office.company_id)
+            locked.set()
+            release.wait(20)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert locked.wait(20)
+    threading.Timer(1.2, release.set).start()
+    body = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+    response = client.post("/api/orders", body)
+    holder.join()
+    assert (response.status_code, response.json()["code"]) == (503, "deadline_exceeded")
+    assert response.headers["Retry-After"] == "5"
+    assert not Order.objects.exists()
+
+
+def test_a_request_in_time_is_answered(client_of: Any, owner: User, settings: Any) -> None:
+    settings.REQUEST_DEADLINE = 10
+    assert client_of(owner).get("/api/orders").status_code == 200
+
+
+def test_the_deadline_of_one_request_does_not_bind_the_next(client_of: Any, owner: User, settings: Any) -> None:
+    client = client_of(owner)
+    client.raise_request_exception = False
+    settings.REQUEST_DEADLINE = -1
+    assert client.get("/api/orders").status_code == 503
+    settings.REQUEST_DEADLINE = 10
+    assert client.get("/api/orders").status_code == 200

@@ -1,0 +1,70 @@
+"""The ledger holds the service: with one join of the orders forgotten the suite goes red, and says where."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ["api", "businesses", "config", "orders", "querybudget", "tests"]
+FILES = ["pyproject.toml", "query-budgets.toml"]
+JOINS = "queryset.select_related(*self.joins)"
+FORGETFUL = "queryset.select_related(*(join for join in self.joins if join != 'office'))"
+SUITE = ["tests/orders/test_listing.py", "-k", "newest_come_first or what_the_list_shows"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project in a folder of its own."""
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def run(project: Path) -> subprocess.CompletedProcess[str]:
+    """Run a part of the suite of `project`, with this test's servers and a database beside this test's.
+
+    The guard of rendering only reports: it would catch a missing join before the budget does.
+    """
+    name = f"copy_of_{connection.settings_dict['NAME']}"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | {
+        "TEST_DATABASE_URL": re.sub(r"/[^/]*$", f"/{name}", os.environ["DATABASE_URL"]),
+        "TEST_REDIS_URL": settings.REDIS_URL,
+        "TEST_SHAPING_GUARD": "report",
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *SUITE]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def line_of(file: Path, text: str) -> int:
+    (number,) = (number for number, line in enumerate(file.read_text("utf-8").splitlines(), 1) if text in line)
+    return number
+
+
+def test_a_forgotten_join_turns_the_suite_red_and_names_endpoint_budget_and_line(db: None, copy: Path) -> None:
+    untouched = run(copy)
+    assert untouched.returncode == 0, untouched.stdout
+
+    shaping = copy / "api" / "shaping.py"
+    text = shaping.read_text("utf-8")
+    assert text.count(JOINS) == 1
+    shaping.write_text(text.replace(JOINS, FORGETFUL), "utf-8")
+    broken = run(copy)
+    assert broken.returncode == pytest.ExitCode.TESTS_FAILED, broken.stdout
+
+    budget = line_of(copy / "query-budgets.toml", '["GET /api/orders"]')
+    rendering = line_of(copy / "api" / "views.py", "return serializer.data")
+    said = broken.stdout.splitlines()
+    assert f"GET /api/orders: 6 queries, budget 3 (query-budgets.toml:{budget})" in said
+    assert f"  + 3× read businesses_office … api/views.py:{rendering}" in said
+    assert any(line.startswith("FAILED tests/orders/test_listing.py::test_without_parameters") for line in said)
