@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api import breaker as breaking
 from api.breaker import Breaker, breaker
@@ -91,13 +91,7 @@ def test_a_frozen_server_costs_one_wait(redis: Redis) -> None:
     assert value is None
     assert TIMEOUT * 0.9 < seconds < WAIT
     began = time.monotonic()
-    assert [cache.get("known"), cache.set("a", 1), cache.add("b", 1), cache.incr("known"), cache.delete("known")] == [
-        None,
-        None,
-        None,
-        None,
-        False,
-    ]
+    assert [cache.get("known"), cache.set("a", 1), cache.add("b", 1), cache.incr("known")] == [None] * 4
     assert time.monotonic() - began < 0.1
     redis.thaw()
     assert wait_for_recovery() < PAUSE + WAIT
@@ -141,15 +135,7 @@ def test_while_it_stays_frozen_one_thread_waits_in_each_pause(redis: Redis) -> N
 
 
 def test_threads_that_were_waiting_when_it_froze_wait_no_longer_than_one(redis: Redis) -> None:
-    together = threading.Barrier(4)
-
-    def work(_: int) -> float:
-        timed()
-        together.wait()
-        return timed()[1]
-
     redis.freeze()
-    breaker.closed()
     with ThreadPoolExecutor(4) as pool:
         assert max(pool.map(lambda _: timed()[1], range(4))) < WAIT
     assert max(timed()[1] for _ in range(20)) < 0.1
@@ -167,9 +153,7 @@ def test_after_the_pause_exactly_one_thread_is_let_through(monkeypatch: pytest.M
         together.wait()
         try:
             own.check()
-        except ConnectionError as refused:
-            raise AssertionError from refused
-        except Exception:  # noqa: BLE001
+        except RedisConnectionError:
             return False
         return True
 
