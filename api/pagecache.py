@@ -27,6 +27,8 @@ from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.crypto import salted_hmac
+from django.utils.http import parse_etags
 from rest_framework.request import Request
 
 PAGE_SECONDS = 3600
@@ -34,8 +36,6 @@ PAGE_MOST = 1_000_000  # bytes of a body that is kept
 LOCK_SECONDS = 10  # after which a computation counts as lost
 PREFIX = "page"
 TALLY = "pages"
-TAG = re.compile(r'(?:W/)?"([^"]*)"')
-
 
 R = TypeVar("R", bound=HttpResponseBase)
 
@@ -50,18 +50,16 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A rendered answer; `body` is deflated where that made it smaller."""
+    """A rendered answer."""
 
     stamp: str
     content_type: str
     link: str
-    deflated: bool
     body: bytes
     kept_at: float
 
     def response(self, key: str, status: str) -> HttpResponse:
-        body = zlib.decompress(self.body) if self.deflated else self.body
-        response = HttpResponse(body, content_type=self.content_type)
+        response = HttpResponse(self.body, content_type=self.content_type)
         if self.link:
             response.headers["Link"] = self.link
         return labelled(response, entity_tag(key, self.stamp), status)
@@ -80,7 +78,8 @@ class CachedView(Protocol):
 def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
     """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211).
 
-    While one request computes a page anew, others get the stale one, labelled as such; nobody waits.
+    `If-None-Match` compares weakly (RFC 9110, 13.1.2), as compressing a transfer weakens its tag. Its
+    `*` holds for whatever there is, so it is looked at when there is something.
     """
     if connection.in_atomic_block:
         view.count(request)
@@ -88,38 +87,52 @@ def answer(view: CachedView, request: Request, compute: Callable[[Request], Http
     freshness = view.freshness(request)
     key = page_key(request, freshness.audience)
     tag = entity_tag(key, freshness.stamp)
-    if matches(request, tag):
+    given = [known.removeprefix("W/") for known in parse_etags(request.headers.get("If-None-Match", ""))]
+    if tag in given:
         return labelled(HttpResponse(status=304), tag, "hit")
+    response = kept_or_computed(view, request, compute, key, freshness.stamp)
+    if "*" in given:
+        return HttpResponse(status=304, headers={name: response.headers[name] for name in ("ETag", "Cache-Status")})
+    return response
+
+
+def kept_or_computed(
+    view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase], key: str, stamp: str
+) -> HttpResponseBase:
+    """While one request computes a page anew, others get the stale one, labelled as such; nobody waits."""
+    tag = entity_tag(key, stamp)
     if not view.keeps_pages or request.accepted_renderer.format != "json":
         view.count(request)
         return labelled(compute(request), tag, "fwd=bypass")
-    asked_anew = "no-cache" in request.headers.get("Cache-Control", "")
-    page: Page | None = None if asked_anew else cache.get(key)
-    if page and page.stamp == freshness.stamp:
+    asked_anew = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    page = None if asked_anew else kept(key)
+    if page and page.stamp == stamp:
         tally(request, "hit")
         return page.response(key, f"hit; ttl={int(page.kept_at + PAGE_SECONDS - time.time())}")
-    lock = f"{key}:{hashlib.sha256(freshness.stamp.encode()).hexdigest()[:16]}"
+    lock = f"{key}:{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
     if page and cache.add(lock, 1, LOCK_SECONDS) is False:  # None says that the cache is away
         tally(request, "stale")
         return page.response(key, "hit; ttl=-1; detail=stale")
     try:
         view.count(request)
         response = rendered(compute(request), view, request)
-    except Exception:
-        cache.delete(lock)
-        raise
-    keep(key, freshness.stamp, response)
+        stored = keep(key, stamp, response)
+    finally:
+        if page:
+            cache.delete(lock)
     reason = "request" if asked_anew else "stale" if page else "miss"
     tally(request, reason, flush=True)
-    return labelled(response, tag, f"fwd={reason}")
+    return labelled(response, tag, f"fwd={reason}; stored" if stored else f"fwd={reason}")
 
 
 def page_key(request: Request, audience: str) -> str:
-    """Everything that makes a body what it is, but the data."""
+    """Everything that makes a body what it is, but the data: also the secret key, which signs the cursors in it."""
     query = sorted((name, value) for name, values in request.query_params.lists() for value in values)
     origin = f"{request.scheme}://{request.get_host()}{request.path}"  # `next` and `previous` are absolute
-    parts = [settings.RELEASE, audience, origin, urlencode(query), str(request.accepted_renderer.format)]
-    return f"{PREFIX}:{route(request)}:{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()}"
+    media_type = str(request.accepted_media_type)  # with its parameters: `application/json; indent=2` is another body
+    parts = [settings.RELEASE, audience, origin, urlencode(query), media_type]
+    digest = salted_hmac("api.pagecache", chr(0).join(parts), algorithm="sha256").hexdigest()
+    return f"{PREFIX}:{route(request)}:{digest}"
 
 
 def route(request: Request) -> str:
@@ -128,12 +141,6 @@ def route(request: Request) -> str:
 
 def entity_tag(key: str, stamp: str) -> str:
     return f'"{hashlib.sha256(f"{key} {stamp}".encode()).hexdigest()[:32]}"'
-
-
-def matches(request: Request, tag: str) -> bool:
-    """`If-None-Match` by weak comparison (RFC 9110, 13.1.2): compressing a transfer weakens its tag."""
-    given = request.headers.get("If-None-Match", "")
-    return given.strip() == "*" or tag.strip('"') in TAG.findall(given)
 
 
 def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
@@ -145,15 +152,28 @@ def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
     return now
 
 
-def keep(key: str, stamp: str, response: HttpResponse) -> None:
+def keep(key: str, stamp: str, response: HttpResponse) -> bool:
+    """Whether the cache confirms that it has the page; local memory never says so."""
     if response.status_code != 200 or len(response.content) > PAGE_MOST:
-        return
+        cache.delete(key)  # or an older page would go on being served while others compute
+        return False
     small = zlib.compress(response.content, 1)
     deflated = len(small) < len(response.content)
-    body = small if deflated else response.content
     headers = response.headers
-    page = Page(stamp, headers["Content-Type"], headers.get("Link", ""), deflated, body, time.time())
-    cache.set(key, page, PAGE_SECONDS)
+    value = (stamp, headers["Content-Type"], headers.get("Link", ""), time.time())
+    return bool(cache.set(key, (*value, deflated, small if deflated else response.content), PAGE_SECONDS))
+
+
+def kept(key: str) -> Page | None:
+    """The page under `key`; None also for what can't be read: cut short, or of another layout."""
+    try:
+        value = cache.get(key)
+        if value is None:
+            return None
+        stamp, content_type, link, kept_at, deflated, body = value
+        return Page(stamp, content_type, link, zlib.decompress(body) if deflated else body, kept_at)
+    except Exception:  # unpickling may raise anything
+        return None
 
 
 def labelled(response: R, tag: str, status: str) -> R:

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.breaker import BreakingConnection, BreakingSSLConnection
 from config import env
+from config.release import fingerprint
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -21,7 +22,7 @@ DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or env.file(LOCAL / "secret-key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-RELEASE = env.text("HEROKU_SLUG_COMMIT", "dev")
+RELEASE = env.text("HEROKU_SLUG_COMMIT") or fingerprint(BASE_DIR)
 
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",

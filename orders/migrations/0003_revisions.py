@@ -5,6 +5,10 @@ the admin, commands, `QuerySet.update`, `bulk_create`, a DBA. On PostgreSQL a co
 in this transaction already is left alone; which ones were is kept in a setting local to the
 transaction, so what a rolled back savepoint bumped is rolled back there too. SQLite, which serves
 `make run`, bumps for each row.
+
+A user's change can't see the orders of transactions that have not committed. Locking the user's key
+makes those wait, as the foreign key to the user is checked at their commit; the ones that came through
+before are looked for once more. So no page is kept with the old name under a revision that stays.
 """
 
 from django.db import migrations
@@ -18,12 +22,12 @@ OF_USER = """
 COMPANIES = {
     "businesses_office": "SELECT r.company_id",
     "businesses_membership": "SELECT r.company_id",
-    "businesses_address": OF_USER.format(user="r.user_id"),
     "orders_order": "SELECT r.company_id",
     "orders_orderline": "SELECT company_id FROM orders_order WHERE id = r.order_id",
     "orders_orderevent": "SELECT company_id FROM orders_order WHERE id = r.order_id",
 }
-NAMES = ("username", "first_name", "last_name", "email")  # what is shown of a user; a login writes other columns
+# What is shown of a user; a login writes other columns. The revision rises with an address.
+SHOWN = ("username", "first_name", "last_name", "email", "revision")
 
 POSTGRESQL = f"""
 CREATE FUNCTION note_bumped_company() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -63,7 +67,9 @@ CREATE TRIGGER revision AFTER INSERT OR UPDATE OR DELETE ON orders_product
 CREATE FUNCTION bump_changed_user() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.revision := greatest(OLD.revision, NEW.revision);
-    IF ({", ".join(f"OLD.{name}" for name in NAMES)}) IS DISTINCT FROM ({", ".join(f"NEW.{name}" for name in NAMES)}) THEN
+    IF ({", ".join(f"OLD.{name}" for name in SHOWN)}) IS DISTINCT FROM ({", ".join(f"NEW.{name}" for name in SHOWN)}) THEN
+        PERFORM bump_companies(ARRAY({OF_USER.format(user="NEW.id")}));
+        PERFORM 1 FROM businesses_user WHERE id = NEW.id FOR UPDATE;
         PERFORM bump_companies(ARRAY({OF_USER.format(user="NEW.id")}));
         NEW.revision := OLD.revision + 1;
     END IF;
@@ -110,7 +116,7 @@ def sqlite_statements():
         BEGIN UPDATE businesses_company SET revision = OLD.revision + 1 WHERE id = NEW.id; END
     """
     yield f"""
-        CREATE TRIGGER revision_of_user AFTER UPDATE OF {", ".join(NAMES)} ON businesses_user
+        CREATE TRIGGER revision_of_user AFTER UPDATE OF {", ".join(SHOWN)} ON businesses_user
         BEGIN {bump.format(companies=OF_USER.format(user="NEW.id"))};
         UPDATE businesses_user SET revision = OLD.revision + 1 WHERE id = NEW.id; END
     """
