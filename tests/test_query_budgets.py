@@ -15,7 +15,7 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ["api", "businesses", "config", "orders", "querybudget", "tests"]
-FILES = ["pyproject.toml", "query-budgets.toml"]
+FILES = ["pyproject.toml", "query-budgets.toml", "requirements.txt"]
 JOINS = "queryset.select_related(*self.joins)"
 FORGETFUL = "queryset.select_related(*(join for join in self.joins if join != 'office'))"
 SUITE = ["tests/orders/test_listing.py", "-k", "newest_come_first or what_the_list_shows"]

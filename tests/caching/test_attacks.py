@@ -89,6 +89,7 @@ def test_a_revision_that_was_rolled_back_is_given_again_and_means_something_else
     assert b"never" not in shown.content
 
 
+@pytest.mark.query_budget(4, "GET /api/orders", reason="the other's write runs inside of this request")
 @pytest.mark.parametrize("between", ["scope and rows", "rows and keeping"])
 def test_a_commit_inside_a_computation_is_shown_by_the_next_read(
     client: Any, monkeypatch: pytest.MonkeyPatch, between: str

@@ -9,7 +9,7 @@ their bursts, so both happen all the time.
 from __future__ import annotations
 
 import os
-import random
+import secrets
 import threading
 import time
 from collections import Counter
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from businesses.authentication import resolve
 from businesses.scope import Scope
 from tests.caching.world import COPIES, MARK, World
 
-SEED = int(os.environ.get("ISOLATION_SEED") or random.SystemRandom().randrange(10**6))
+SEED = int(os.environ.get("ISOLATION_SEED") or secrets.randbelow(10**6))
 COMPARED = {"redis": 10_000, "locmem": 1_000}
 READERS, WRITERS = 4, 2
 
@@ -58,14 +59,14 @@ class Run:
         assert ledger.begun == ledger.ended
         return self
 
-    def closing(self, work: Callable[[random.Random, int], None], number: int) -> None:
+    def closing(self, work: Callable[[Random, int], None], number: int) -> None:
         try:
-            work(random.Random(f"{SEED} {work.__name__} {number}"), number)
+            work(Random(f"{SEED} {work.__name__} {number}"), number)
         finally:
             self.over.set()
             connection.close()
 
-    def write(self, chance: random.Random, number: int) -> None:
+    def write(self, chance: Random, number: int) -> None:
         while not self.over.is_set():
             for _ in range(chance.randrange(2, 13)):
                 self.world.write(chance, number)
@@ -73,10 +74,10 @@ class Run:
             while self.answered < until and not self.over.is_set():
                 time.sleep(0.001)
 
-    def read(self, chance: random.Random, number: int) -> None:
+    def read(self, chance: Random, number: int) -> None:
         people = self.world.people + self.world.placers * 3
         clients = [(person, self.client_of(person)) for person in people]
-        urls = self.world.urls(random.Random(SEED), 200)  # the same for all readers, the first ones favoured
+        urls = self.world.urls(Random(SEED), 200)  # the same for all readers, the first ones favoured
         held: dict[tuple[int, str], Any] = {}
         while not self.over.is_set():
             person, client = chance.choice(clients)
@@ -234,6 +235,7 @@ TRIGGERS = {
 }
 
 
+@pytest.mark.query_budget(None, reason="a mistake may cost queries")
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
 def test_a_mistake_is_found(run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, mistake: Any) -> None:

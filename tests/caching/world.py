@@ -8,13 +8,13 @@ old, one above those tried was never written, and a company that the reader may 
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from django.db import transaction
@@ -113,30 +113,34 @@ class World:
             ("address", "city", self.placers),
         ]
 
-    def urls(self, chance: random.Random, number: int) -> list[str]:
+    def urls(self, chance: Random, number: int) -> list[str]:
         """Requests of every kept endpoint: as plain as they come, then with whatever they take."""
-        plain = [f"/api/{path}" for path in ("orders", "companies", "offices", "products", "orders/summary?group_by=office")]
+        plain = [
+            f"/api/{path}" for path in ("orders", "companies", "offices", "products", "orders/summary?group_by=office")
+        ]
         plain += [f"/api/orders/{order.pk}" for order in self.orders[:3]]
-        return plain + [chance.choice([self.order_list, self.summary, self.detail, self.other])(chance) for _ in range(number)]
+        return plain + [
+            chance.choice([self.order_list, self.summary, self.detail, self.other])(chance) for _ in range(number)
+        ]
 
-    def order_list(self, chance: random.Random) -> str:
+    def order_list(self, chance: Random) -> str:
         paging = self.paging(chance, "placed_at", "number")
         return f"/api/orders?{'&'.join([*self.filters(chance), *self.selection(chance), *paging])}"
 
-    def summary(self, chance: random.Random) -> str:
+    def summary(self, chance: Random) -> str:
         return f"/api/orders/summary?{'&'.join([f'group_by={chance.choice(GROUPS)}', *self.filters(chance)])}"
 
-    def detail(self, chance: random.Random) -> str:
+    def detail(self, chance: Random) -> str:
         return f"/api/orders/{chance.choice(self.orders).pk}?{'&'.join(self.selection(chance))}"
 
-    def other(self, chance: random.Random) -> str:
+    def other(self, chance: Random) -> str:
         kind, order = chance.choice([("offices", "name"), ("companies", "name"), ("products", "sku")])
         key = {"offices": self.offices, "companies": self.companies, "products": self.products}[kind]
         if kind != "products" and chance.random() < 0.3:
             return f"/api/{kind}/{chance.choice(key).pk}"  # type: ignore[attr-defined]
         return f"/api/{kind}?{'&'.join(self.paging(chance, order))}"
 
-    def filters(self, chance: random.Random) -> list[str]:
+    def filters(self, chance: Random) -> list[str]:
         choices = [
             f"status={chance.choice(Status.values)}",
             f"office={chance.choice(self.offices).pk}&office={chance.choice(self.offices).pk}",
@@ -146,19 +150,19 @@ class World:
         ]
         return chance.sample(choices, chance.choice([0, 0, 1, 2]))
 
-    def selection(self, chance: random.Random) -> list[str]:
+    def selection(self, chance: Random) -> list[str]:
         expand = chance.sample(["company", "office", "placed_by", "events"], chance.choice([0, 0, 1, 2]))
         fields = ["id,status,allowed_transitions", "number,lines.name,company", "address,office.city,version,placed_by"]
         some = [f"expand={','.join(expand)}"] if expand else []
         return some + ([f"fields={chance.choice(fields)}"] if not expand and chance.random() < 0.4 else [])
 
-    def paging(self, chance: random.Random, *orders: str) -> list[str]:
+    def paging(self, chance: Random, *orders: str) -> list[str]:
         some = [f"limit={chance.randrange(1, 6)}"] if chance.random() < 0.7 else []
         return some + ([f"ordering={chance.choice(['', '-'])}{chance.choice(orders)}"] if chance.random() < 0.4 else [])
 
     # --- Writes
 
-    def write(self, chance: random.Random, writer: int) -> None:
+    def write(self, chance: Random, writer: int) -> None:
         """One transaction, sometimes rolled back. Of what is marked, each writer has its own half."""
         change = chance.choice(self.changes)
         try:
@@ -167,7 +171,7 @@ class World:
         except Conflict:
             return
 
-    def rename(self, chance: random.Random, writer: int) -> None:
+    def rename(self, chance: Random, writer: int) -> None:
         changed = [chance.choice(self.kinds) for _ in range(chance.choice([1, 1, 2]))]
         rows = [
             (kind, column, chance.choice(rows[writer::2]))
@@ -194,12 +198,12 @@ class World:
         """The company whose members alone may see this; 0 for what others see too."""
         return int({"company": row.pk, "office": getattr(row, "company_id", 0)}.get(kind, 0))
 
-    def order(self, chance: random.Random, writer: int) -> None:
+    def order(self, chance: Random, writer: int) -> None:
         buyer = self.buyers[writer]
         lines: Any = [{"sku": chance.choice(self.products).sku, "quantity": chance.randrange(1, 9)}]
         services.place(scope=scope(buyer), office=chance.choice(self.offices[:3]).pk, lines=lines)
 
-    def move(self, chance: random.Random, writer: int) -> None:
+    def move(self, chance: Random, writer: int) -> None:
         found = Order.objects.filter(status__in=[Status.PLACED, Status.APPROVED]).order_by("?").first()
         if found is None:
             Order.objects.filter(pk__in=[order.pk for order in self.orders]).update(status=Status.PLACED)
@@ -209,7 +213,7 @@ class World:
         to = chance.choice([Status.APPROVED, Status.CANCELLED, Status.FULFILLED])
         services.move(scope=boss, order=found, to=to, version=found.revision)
 
-    def change_role(self, chance: random.Random, writer: int) -> None:
+    def change_role(self, chance: Random, writer: int) -> None:
         place: Callable[[], Any] = lambda: chance.choice(  # noqa: E731
             [(self.companies[0], None), (self.companies[0], self.offices[1]), (self.companies[1], self.offices[4])]
         )
