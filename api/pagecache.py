@@ -161,7 +161,7 @@ def keep(key: str, stamp: str, response: HttpResponse) -> bool:
     deflated = len(small) < len(response.content)
     headers = response.headers
     value = (stamp, headers["Content-Type"], headers.get("Link", ""), time.time())
-    return bool(cache.set(key, (*value, deflated, small if deflated else response.content), PAGE_SECONDS))
+    return bool(cache.set(key, (*value, deflated, small if deflated else response.content), PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says whether
 
 
 def kept(key: str) -> Page | None:

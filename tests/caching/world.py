@@ -135,9 +135,9 @@ class World:
 
     def other(self, chance: Random) -> str:
         kind, order = chance.choice([("offices", "name"), ("companies", "name"), ("products", "sku")])
-        key = {"offices": self.offices, "companies": self.companies, "products": self.products}[kind]
         if kind != "products" and chance.random() < 0.3:
-            return f"/api/{kind}/{chance.choice(key).pk}"  # type: ignore[attr-defined]
+            rows: list[Any] = getattr(self, kind)
+            return f"/api/{kind}/{chance.choice(rows).pk}"
         return f"/api/{kind}?{'&'.join(self.paging(chance, order))}"
 
     def filters(self, chance: Random) -> list[str]:
