@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.urls import URLPattern, get_resolver
 
 from businesses.models import Membership, Office, Role, User
 from orders.models import Product
+from querybudget import watch
 from tests import factories
 
+SEEN_BY_MEMBERSHIP = {"businesses_company", "businesses_user"}
 QUERIES = {"orders/summary": "group_by=office"}
 
 
@@ -122,3 +125,27 @@ def test_inside_a_transaction_nothing_is_promised(client_of: Any, owner: User, u
         answered = client.get("/api/orders")
     assert "ETag" not in answered.headers
     assert "Cache-Status" not in answered.headers
+
+
+@pytest.mark.parametrize("store", ["locmem"], indirect=True)
+@pytest.mark.parametrize("route", reads())
+def test_every_table_that_an_answer_is_read_from_has_triggers(
+    client_of: Any, owner: User, url: Any, route: str
+) -> None:
+    """INSERT, UPDATE and DELETE raise a revision.
+
+    Companies and users are seen through memberships only, which every request reads anew with its token.
+    """
+    everything = "&expand=events" if "orders" in route and "summary" not in route and "events" not in route else ""
+    with watch() as seen:
+        assert b"".join(client_of(owner).get(url(route) + everything))
+    read = {table for query in seen.queries for table in query.statement.tables}
+    read -= {"api_revision", "knox_authtoken", "businesses_membership"}
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT tgrelid::regclass::text, bit_or(tgtype) & 28 FROM pg_trigger
+            WHERE tgname LIKE 'revision%' AND tgenabled <> 'D' GROUP BY 1""")
+        raised = dict(cursor.fetchall())
+    some, all_three = 16, 28  # the bits of UPDATE; of INSERT, DELETE and UPDATE
+    expected = {table: some if table in SEEN_BY_MEMBERSHIP else all_three for table in read}
+    assert {table: raised.get(table, 0) & expected[table] for table in read} == expected
