@@ -3,10 +3,11 @@ from typing import Any
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from api.views import NotFoundView
 from config.health import healthz, readyz
+from config.metrics import metrics
 
 DOCUMENT: dict[str, Any] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 
@@ -14,9 +15,10 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs", http_method_names=["get", "head"])),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("-/metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(**DOCUMENT), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(**DOCUMENT, url_name="schema"), name="docs"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(**DOCUMENT, url_name="schema"), name="docs"),
     path("api/", include("businesses.urls")),
     path("api/", include("orders.urls")),
     re_path("^api(/|$)", NotFoundView.as_view()),

@@ -16,6 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -35,13 +36,16 @@ class Measurement:
     """One request while it is being served, and what it did once `finish` was called.
 
     `view`: the class, where a test called a view without a handler. `response`: None if the handler
-    raised.
+    raised. `listener`: who alone is told of this one. `seconds`: from the start to `finish`.
     """
 
     request: HttpRequest
     view: type | None = None
     watch: Watch = field(default_factory=Watch)
     response: HttpResponseBase | None = None
+    listener: Listener | None = None
+    seconds: float = 0.0
+    _started: float = field(default_factory=perf_counter)
 
     @property
     def endpoint(self) -> str:
@@ -54,7 +58,8 @@ class Measurement:
                 return
             unfinished.remove(self)
         self.watch.close()
-        for listener in tuple(_listeners):
+        self.seconds = perf_counter() - self._started
+        for listener in (self.listener,) if self.listener else tuple(_listeners):
             listener(self)
 
 
@@ -110,8 +115,8 @@ def _replace(owner: type, name: str, hook: Callable[[Any], Any]) -> None:
 
 
 @contextlib.contextmanager
-def _measuring(measurement: Measurement) -> Iterator[Measurement]:
-    """Measure the block; the measurement outlives it only if `_answered` says so."""
+def measuring(measurement: Measurement) -> Iterator[Measurement]:
+    """Measure the block; the measurement outlives it only if `answered` says so."""
     measurement.watch.open()
     unfinished.add(measurement)
     token = _measured.set(measurement)
@@ -125,7 +130,7 @@ def _measuring(measurement: Measurement) -> Iterator[Measurement]:
         _measured.reset(token)
 
 
-def _answered(measurement: Measurement, response: Any) -> None:
+def answered(measurement: Measurement, response: Any) -> None:
     """The view has returned: finish now, or when the body has been made."""
     measurement.response = response
     if getattr(response, "streaming", False):
@@ -172,9 +177,9 @@ async def _async_pieces(measurement: Measurement, body: AsyncIterator[bytes]) ->
 
 def _get_response(original: Any) -> Any:
     def get_response(self: BaseHandler, request: HttpRequest) -> Any:
-        with _measuring(Measurement(request)) as measurement:
+        with measuring(Measurement(request)) as measurement:
             response = original(self, request)
-        _answered(measurement, response)
+        answered(measurement, response)
         return response
 
     return get_response
@@ -182,9 +187,9 @@ def _get_response(original: Any) -> Any:
 
 def _get_response_async(original: Any) -> Any:
     async def get_response_async(self: BaseHandler, request: HttpRequest) -> Any:
-        with _measuring(Measurement(request)) as measurement:
+        with measuring(Measurement(request)) as measurement:
             response = await original(self, request)
-        _answered(measurement, response)
+        answered(measurement, response)
         return response
 
     return get_response_async
@@ -195,11 +200,11 @@ def _dispatch(original: Any) -> Any:
         if _measured.get() is not None:
             return original(self, request, *args, **kwargs)
         measurement = Measurement(request, type(self))
-        with _measuring(measurement):
+        with measuring(measurement):
             response = original(self, request, *args, **kwargs)
         if inspect.isawaitable(response):
             return _awaited(measurement, response)
-        _answered(measurement, response)
+        answered(measurement, response)
         return response
 
     return dispatch
@@ -215,7 +220,7 @@ async def _awaited(measurement: Measurement, response: Any) -> Any:
         raise
     finally:
         _measured.reset(token)
-    _answered(measurement, answer)
+    answered(measurement, answer)
     return answer
 
 

@@ -50,7 +50,7 @@ def server(owner: User) -> Iterator[tuple[subprocess.Popen[str], int]]:
         text=True,
     )
     try:
-        yield process, int(process.stdout.readline().rpartition(":")[2])  # type: ignore[union-attr]
+        yield process, int(re.findall(r"serving on [^:]*:(\d+)", process.stdout.readline())[0])  # type: ignore[union-attr]
     finally:
         process.kill()
         process.communicate()

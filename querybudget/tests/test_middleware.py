@@ -1,0 +1,192 @@
+"""Counting in production: the header, the signal and the warning, for every kind of view and server."""
+
+import logging
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse, StreamingHttpResponse
+from django.test import AsyncClient, Client
+from django.urls import path
+
+from querybudget import watch
+from querybudget.middleware import QueryBudgetMiddleware, request_measured
+
+LEDGER = """
+["GET /looping"]
+queries = 1
+
+["GET /stream"]
+queries = 1
+
+["GET /looping [cheap]"]
+queries = 3
+
+["GET /tolerated"]
+queries = 0
+known = [{ shape = "read auth_user", per_row = 1.0 }]
+"""
+
+
+def loop(request):
+    return HttpResponse(sum(User.objects.count() for _ in range(3)))
+
+
+async def asynchronous(request):
+    return HttpResponse(await User.objects.acount())
+
+
+def stream(request):
+    def body():
+        yield str(User.objects.count())
+        yield str(User.objects.count())
+
+    return StreamingHttpResponse(body())
+
+
+def broken(request):
+    User.objects.count()
+    raise RuntimeError("no")
+
+
+urlpatterns = [
+    path("looping", loop),
+    path("async", asynchronous),
+    path("stream", stream),
+    path("broken", broken),
+    path("tolerated", loop),
+    path("admin/looping", loop),
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "query-budgets.toml").write_text(LEDGER)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.querybudget]\nignore = ["* /admin/*"]\nvariants = { cheap = { query = "cheap=1" } }\n'
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def measured(settings, folder, db):
+    """The endpoint and number of queries of each request that is over."""
+    settings.ROOT_URLCONF = __name__
+    settings.MIDDLEWARE = ["querybudget.middleware.QueryBudgetMiddleware"]
+    settings.QUERY_BUDGETS_FOLDER = folder
+    seen = []
+
+    def note(measurement, endpoint, **named):
+        seen.append((endpoint, measurement.watch.count))
+
+    request_measured.connect(note)
+    yield seen
+    request_measured.disconnect(note)
+
+
+def timing(response):
+    return response.headers["Server-Timing"].partition("desc=")[2]
+
+
+def test_a_request_is_counted(measured):
+    assert timing(Client().get("/looping")) == '"3 queries"'
+    assert measured == [("GET /looping", 3)]
+
+
+def test_a_header_that_is_there_is_kept(measured, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.timed"]
+    assert Client().get("/looping").headers["Server-Timing"].startswith("cache, db;dur=")
+
+
+def timed(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response.headers["Server-Timing"] = "cache"
+        return response
+
+    return middleware
+
+
+def test_a_stream_is_over_when_it_was_sent(measured):
+    response = Client().get("/stream")
+    assert (timing(response), measured) == ('"0 queries"', [])
+    assert b"".join(response) == b"00"
+    assert measured == [("GET /stream", 2)]
+
+
+def test_a_stream_that_nobody_reads_is_over_when_it_is_closed(measured):
+    Client().get("/stream").close()
+    assert measured == [("GET /stream", 0)]
+
+
+def test_a_listener_that_fails_breaks_nothing(measured):
+    def fail(**named):
+        raise RuntimeError("full disk")
+
+    request_measured.connect(fail)
+    assert Client().get("/looping").status_code == 200
+    request_measured.disconnect(fail)
+
+
+def test_a_request_takes_at_least_as_long_as_its_queries(measured):
+    times = []
+
+    def note(measurement, **named):
+        times.append((measurement.seconds, measurement.watch.seconds))
+
+    request_measured.connect(note)
+    Client().get("/looping")
+    request_measured.disconnect(note)
+    assert times[0][0] > times[0][1] > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_async_code_is_counted(measured):
+    assert timing(async_to_sync(AsyncClient().get)("/async")) == '"1 query"'
+    assert measured == [("GET /async", 1)]
+
+
+def test_a_view_that_fails_is_counted(measured):
+    assert Client(raise_request_exception=False).get("/broken").status_code == 500
+    assert measured == [("GET /broken", 1)]
+
+
+def test_over_budget_is_a_warning_that_names_endpoint_and_line(measured, caplog):
+    caplog.set_level(logging.WARNING, "querybudget")
+    Client().get("/looping")
+    b"".join(Client().get("/stream"))
+    assert caplog.messages == [
+        "GET /looping: 3 queries, budget 1 (query-budgets.toml:2)",
+        "GET /stream: 2 queries, budget 1 (query-budgets.toml:5)",
+    ]
+
+
+@pytest.mark.parametrize("url", ["/looping?cheap=1", "/tolerated", "/admin/looping"])
+def test_variants_tolerated_shapes_and_what_is_ignored_give_no_warning(measured, caplog, url):
+    caplog.set_level(logging.WARNING, "querybudget")
+    Client().get(url)
+    assert caplog.messages == []
+
+
+def test_ignored_endpoints_are_measured_without_a_name(measured):
+    Client().get("/admin/looping")
+    assert measured == [(None, 3)]
+
+
+def test_it_counts_inside_a_watch_too(measured):
+    with watch() as seen:
+        Client().get("/looping")
+    assert (len(seen.counted), measured) == (3, [("GET /looping", 3)])
+
+
+def test_a_ledger_that_cannot_be_read_stops_the_start(settings, folder):
+    settings.QUERY_BUDGETS_FOLDER = folder
+    (folder / "query-budgets.toml").write_text('["GET /"]\nqueries = "many"')
+    with pytest.raises(ImproperlyConfigured, match=r"query-budgets.toml: .* must be a whole number"):
+        QueryBudgetMiddleware(loop)
+
+
+def test_without_a_ledger_it_counts(settings, tmp_path):
+    settings.QUERY_BUDGETS_FOLDER = tmp_path
+    assert QueryBudgetMiddleware(loop).ledger.budgets == {}
