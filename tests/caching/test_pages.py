@@ -24,6 +24,7 @@ from businesses.models import Address, Company, Membership, Office, Role, User
 from orders import summary
 from orders.models import Order, OrderEvent, OrderLine, Product
 from tests import factories
+from tests.web import announced_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ["/api/orders", "/api/orders/summary?group_by=office", "/api/offices", "/api/companies", "/api/products"]
@@ -298,7 +299,7 @@ def servers(order: Order) -> Iterator[list[int]]:
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     try:
-        yield [int(process.stdout.readline().rpartition(":")[2]) for process in processes]  # type: ignore[union-attr]
+        yield [announced_port(process) for process in processes]
     finally:
         for process in processes:
             process.kill()

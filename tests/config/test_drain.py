@@ -22,6 +22,7 @@ from businesses import tokens
 from businesses.models import Company, Office, User
 from orders.models import Order
 from tests import factories
+from tests.web import announced_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 THREADS = 2
@@ -50,7 +51,7 @@ def server(owner: User) -> Iterator[tuple[subprocess.Popen[str], int]]:
         text=True,
     )
     try:
-        yield process, int(re.findall(r"serving on [^:]*:(\d+)", process.stdout.readline())[0])  # type: ignore[union-attr]
+        yield process, announced_port(process)
     finally:
         process.kill()
         process.communicate()

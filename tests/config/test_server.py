@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.web import announced_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -23,10 +24,7 @@ def process() -> Iterator[tuple[subprocess.Popen[str], int]]:
     environment = os.environ | {"PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO"}
     command = [sys.executable, "-m", "config.server"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        port = re.search(r"serving on .*:(\d+)", server.stdout.readline())
-        assert port
-        yield server, int(port[1])
+        yield server, announced_port(server)
         server.kill()
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from tests.web import announced_port
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUPPORTED = range(10, 15)  # minor versions of Python 3 that the buildpack installs
 PACKAGE_MANAGERS = {"requirements.txt", "Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock"}
@@ -133,8 +135,7 @@ def test_a_clean_clone_builds_releases_and_serves(tmp_path: Path, database: str)
         ["bash", "-c", procfile()["web"]], cwd=clone, env=base | variables, stdout=subprocess.PIPE, text=True
     )
     try:
-        assert web.stdout
-        port = int(web.stdout.readline().rpartition(":")[2])
+        port = announced_port(web)
         client = HTTPConnection("127.0.0.1", port, timeout=20)
         headers = {"Host": "app.example", "X-Forwarded-Proto": "https", "Authorization": f"Token {token}"}
         client.request("GET", "/api/orders?limit=1", headers=headers)
