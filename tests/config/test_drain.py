@@ -22,6 +22,7 @@ from businesses import tokens
 from businesses.models import Company, Office, User
 from orders.models import Order
 from tests import factories
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 THREADS = 2
@@ -67,15 +68,6 @@ def waiting_for_the_lock() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return int(cursor.fetchone()[0])
-
-
-def eventually(holds: Any) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def refuses(port: int) -> bool:
