@@ -123,9 +123,21 @@ def start_postgres(folder: Path, **overrides: str) -> tuple[subprocess.Popen[byt
         folder.parent.chmod(0o755)
     binaries = reachable(find_postgres(), folder.parent / "binaries", unprivileged=bool(identity))
     data = folder / "data"
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    made = subprocess.run(initdb, **quiet, stderr=subprocess.PIPE, text=True, check=False, **identity)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **identity}
+    initdb = [
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "-N",
+    ]
+    made = subprocess.run(initdb, **quiet, stderr=subprocess.PIPE, text=True, check=False)
     if made.returncode != 0:
         raise ServerMissingError(f"initdb failed: {made.stderr.strip().splitlines()[-1:]}")
 

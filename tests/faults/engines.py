@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg2
@@ -54,14 +53,16 @@ class Postgres:
         self.port = int(re.search(r":(\d+)/", self.admin)[1])  # type: ignore[index]
         self.execute("CREATE ROLE service LOGIN")
         self.execute("CREATE DATABASE orders OWNER service")
-        self.admin = self.admin.replace("/postgres", "/orders")
+        self.admin = self.admin.removesuffix("/postgres") + "/orders"
         self.url = self.admin.replace("postgres@", "service@")
 
     def manage(self, *arguments: str) -> str:
         """What a command of `manage.py` prints, run on this database."""
         command = [sys.executable, "manage.py", *arguments]
         variables = os.environ | {"DATABASE_URL": self.url}
-        return subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True).stdout
+        done = subprocess.run(command, cwd=ROOT, env=variables, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def execute(self, sql: str) -> list[tuple[object, ...]]:
         with contextlib.closing(psycopg2.connect(self.admin, connect_timeout=10)) as connection:
@@ -115,17 +116,15 @@ class Postgres:
         except psycopg2.OperationalError:
             return False
 
-    def end(self) -> None:
-        """Back to normal or, if that fails, gone."""
-        if self.process.poll() is None:
-            self.thaw()
+    def back(self) -> None:
+        """Undo whatever a test did to it."""
+        if self.process.poll() is not None:
+            self.start()
+        self.thaw()
+        assert eventually(self.answers)
 
 
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def seconds(began: float) -> float:
-    return time.monotonic() - began

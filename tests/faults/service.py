@@ -38,7 +38,8 @@ class Service:
     @classmethod
     def start(cls, **environment: str) -> Self:
         """Start it and wait until it listens. Variables beside the suite's own name its database, Redis and limits."""
-        variables = {"PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO", "THROTTLE_USER": "1000000"} | environment
+        variables = {"PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO", "THROTTLE_USER": "1000000"}
+        variables |= {"WEB_CONCURRENCY": "1", **environment}
         service = cls(
             subprocess.Popen(
                 [sys.executable, "-m", "config.server"],
@@ -86,18 +87,19 @@ class Client:
 
     port: int
     token: str
+    timeout: float = 60
 
     def headers(self, **more: str) -> dict[str, str]:
         return {"Host": "localhost", "Authorization": f"Token {self.token}", **more}
 
-    def get(self, path: str, timeout: float = 60, **headers: str) -> Answer:
-        return self.ask("GET", path, None, timeout, headers)
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.ask("GET", path, None, headers)
 
-    def post(self, path: str, body: dict[str, Any], timeout: float = 60, **headers: str) -> Answer:
-        return self.ask("POST", path, json.dumps(body), timeout, {"Content-Type": "application/json", **headers})
+    def post(self, path: str, body: dict[str, Any], **headers: str) -> Answer:
+        return self.ask("POST", path, json.dumps(body), {"Content-Type": "application/json", **headers})
 
-    def ask(self, method: str, path: str, body: str | None, timeout: float, headers: dict[str, str]) -> Answer:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+    def ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         try:
             connection.request(method, path, body, self.headers(**headers))
             response = connection.getresponse()

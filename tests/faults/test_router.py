@@ -73,9 +73,7 @@ def test_an_answer_is_passed_on(whole: bytes) -> None:
         (send(), "H13"),
     ],
 )
-def test_an_answer_that_does_not_begin_is_the_routers_503(
-    answer: Callable[[socket.socket], None], code: str
-) -> None:
+def test_an_answer_that_does_not_begin_is_the_routers_503(answer: Callable[[socket.socket], None], code: str) -> None:
     with backend(answer) as (port, _), Router(port, first_byte=0.5) as router:
         assert get(router) == (503, b"")
         assert eventually(lambda: router.errors == {code: 1})
