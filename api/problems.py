@@ -29,6 +29,7 @@ from api.exceptions import TooLarge, Unavailable
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+STATEMENT_CANCELED = "57014"  # SQLSTATE query_canceled: statement_timeout, or an administrator
 
 
 def handle(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
@@ -45,6 +46,8 @@ class ProblemHandler(ExceptionHandler):
             return exceptions.ParseError(f"The query has more than {most} parameters.", "too_many_parameters")
         if isinstance(exc, SuspiciousOperation):
             return exceptions.ParseError(str(exc))
+        if isinstance(exc, OperationalError) and sqlstate(exc) == STATEMENT_CANCELED:
+            return Unavailable("This took too long and was given up; nothing was written.", "deadline_exceeded")
         if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
             logger.error("database unavailable: %s", exc)
             return Unavailable("The database can't be reached. Try again shortly.", "database_unavailable")
@@ -63,6 +66,11 @@ class ProblemHandler(ExceptionHandler):
         if renderer is None or renderer.media_type != "text/html":
             response.content_type = MEDIA_TYPE
         return response
+
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        """An outage is no bug of ours: it has its line in the log, and no traceback for each request that meets it."""
+        if not isinstance(exc, Unavailable):
+            super().report_exception(exc, response)
 
 
 class ProblemFormatter(ExceptionFormatter):
@@ -113,11 +121,17 @@ def response(request: HttpRequest, status: int, code: str, detail: str) -> HttpR
     return HttpResponse(body, status=status, content_type=MEDIA_TYPE)
 
 
+def sqlstate(exc: Error) -> str | None:
+    """PostgreSQL's five characters for what went wrong; None where no server said."""
+    state: str | None = getattr(exc.__cause__, "pgcode", None)
+    return state
+
+
 def is_outage(exc: Error) -> bool:
     """Whether the server is away, refuses connections or is shutting down, as against a query it refused.
 
     No SQLSTATE means that no server answered. Classes 08, 53 and 57P are PostgreSQL's connection
     exceptions, insufficient resources and operator intervention (its documentation's appendix A).
     """
-    state = getattr(exc.__cause__, "pgcode", None)
+    state = sqlstate(exc)
     return state is None or state.startswith(("08", "53", "57P"))

@@ -1,35 +1,74 @@
 """A deadline for the database work of one request.
 
 `statement_timeout` bounds one statement, not 511 quick ones; this refuses the next query once
-`REQUEST_DEADLINE` seconds have passed. The transaction is rolled back, the answer is a 503.
+`REQUEST_DEADLINE` seconds have passed. The transaction is rolled back, the answer is a 503. A query
+that does not come back at all, as from a frozen server, is ended by the watchdog.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest, HttpResponseBase
+from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.exceptions import Unavailable
+from config.shedding import queued_seconds
+from config.watchdog import watchdog
+
+GRACE_SECONDS = 1  # for a statement's own time-out to be heard first
 
 
 class DeadlineMiddleware:
-    """Counts from where the request enters. A streamed body is not bound: it may take as long as it is read."""
+    """Counts from where the router took the request in, as its own limit does, or from here where there is none.
+
+    A streamed body may take as long as it is read, but not each part of it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        deadline = time.monotonic() + settings.REQUEST_DEADLINE
+        left = settings.REQUEST_DEADLINE - queued_seconds(request)
+        deadline = time.monotonic() + left
 
         def refuse_late(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
             if time.monotonic() > deadline:
                 raise Unavailable("This took too long and was given up; nothing was written.", "deadline_exceeded")
             return execute(sql, params, many, context)
 
-        with connection.execute_wrapper(refuse_late):
-            return self.get_response(request)
+        with watchdog.watching(left + GRACE_SECONDS), connection.execute_wrapper(refuse_late):
+            response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+            response.streaming_content = parts(response.streaming_content)  # type: ignore[arg-type]  # not asynchronous
+        response.close = closing(response.close)  # type: ignore[method-assign]
+        return response
+
+
+def watched() -> AbstractContextManager[None]:
+    return watchdog.watching(settings.REQUEST_DEADLINE + GRACE_SECONDS)
+
+
+def parts(body: Iterable[bytes]) -> Iterator[bytes]:
+    """A streamed body, watched while a part is made, and not while the client reads it."""
+    iterator = iter(body)
+    while True:
+        with watched():
+            part = next(iterator, None)
+        if part is None:
+            return
+        yield part
+
+
+def closing(close: Callable[[], None]) -> Callable[[], None]:
+    """Closing a response rolls back what a stream has read in, and asks a connection that failed whether it works."""
+
+    def watched_close() -> None:
+        with watched():
+            close()
+
+    return watched_close

@@ -18,17 +18,13 @@ from api import problems
 
 
 class LoadSheddingMiddleware:
-    """503 with `Retry-After` for a request that queued longer than `SHED_AFTER` seconds; /healthz is exempt.
-
-    The time is the router's `X-Request-Start`, in milliseconds since 1970. Off where no router is in front, as
-    there a client could set it.
-    """
+    """503 with `Retry-After` for a request that queued longer than `SHED_AFTER` seconds; /healthz is exempt."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if settings.BEHIND_ROUTER and request.path != "/healthz" and queued_seconds(request) > settings.SHED_AFTER:
+        if request.path != "/healthz" and queued_seconds(request) > settings.SHED_AFTER:
             detail = "Too many requests wait here. Try again shortly."
             response = problems.response(request, 503, "overloaded", detail)
             response.headers["Retry-After"] = "5"
@@ -37,6 +33,10 @@ class LoadSheddingMiddleware:
 
 
 def queued_seconds(request: HttpRequest) -> float:
-    """How long the request waited between the router and here; 0 where that is not known."""
-    stamp = request.headers.get("X-Request-Start", "")
-    return time.time() - int(stamp) / 1000 if stamp.isdecimal() and len(stamp) == 13 else 0.0
+    """How long the request waited between the router and here, by the router's `X-Request-Start`.
+
+    That is milliseconds since 1970. 0 where it is not known, and where no router is in front, as there a
+    client could set it.
+    """
+    stamp = request.headers.get("X-Request-Start", "") if settings.BEHIND_ROUTER else ""
+    return max(0.0, time.time() - int(stamp) / 1000) if stamp.isdecimal() and len(stamp) == 13 else 0.0

@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 START_SECONDS = 30
 POSTGRES_SETTINGS = {
@@ -113,25 +114,35 @@ def supervise() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start_postgres(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Make a cluster in `folder` and serve it; PostgreSQL refuses root, so root hands over to nobody."""
+def start_postgres(folder: Path, **overrides: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Make a cluster in `folder` and serve it, with `overrides` of its settings."""
     folder.mkdir()
-    identity: dict[str, object] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    identity = postgres_identity()
+    if identity:
+        os.chown(folder, int(identity["user"]), int(identity["group"]))
         folder.parent.chmod(0o755)
     binaries = reachable(find_postgres(), folder.parent / "binaries", unprivileged=bool(identity))
     data = folder / "data"
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    initdb = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    made = subprocess.run(initdb, **quiet, stderr=subprocess.PIPE, text=True, check=False, **identity)  # type: ignore[call-overload]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **identity}
+    initdb = [
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "-N",
+    ]
+    made = subprocess.run(initdb, **quiet, stderr=subprocess.PIPE, text=True, check=False)
     if made.returncode != 0:
         raise ServerMissingError(f"initdb failed: {made.stderr.strip().splitlines()[-1:]}")
 
     def command(port: int) -> list[str]:
-        settings = [f"--{name}={value}" for name, value in POSTGRES_SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in (POSTGRES_SETTINGS | overrides).items()]
         return [str(binaries / "postgres"), "-D", str(data), f"--port={port}", *settings]
 
     def answers(port: int) -> bool:
@@ -142,6 +153,14 @@ def start_postgres(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 
     process, port = start_on_free_port("PostgreSQL", command, answers, folder.parent / "postgres.log", identity)
     return process, f"postgres://postgres@127.0.0.1:{port}/postgres"
+
+
+def postgres_identity() -> dict[str, Any]:
+    """How to start PostgreSQL's processes: it refuses root, so root hands over to nobody."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def start_redis(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
@@ -167,7 +186,7 @@ def start_on_free_port(
     command: Callable[[int], list[str]],
     answers: Callable[[int], bool],
     log: Path,
-    identity: dict[str, object],
+    identity: dict[str, Any],
 ) -> tuple[subprocess.Popen[bytes], int]:
     """Start a server and wait until it answers; another port if somebody else took the one chosen."""
     for _ in range(5):
@@ -175,7 +194,7 @@ def start_on_free_port(
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         with log.open("wb") as output:
-            process = subprocess.Popen(  # type: ignore[call-overload]
+            process = subprocess.Popen(
                 command(port), stdin=subprocess.DEVNULL, stdout=output, stderr=output, **identity
             )
         deadline = time.monotonic() + START_SECONDS

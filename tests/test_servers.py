@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +15,7 @@ import psycopg2
 import pytest
 
 from tests import servers
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import os, sys, time; print(os.environ['DATABASE_URL'], os.environ['REDIS_URL'], flush=True); time.sleep(600)"
@@ -41,15 +40,6 @@ def start(python: str = sys.executable, **options: object) -> tuple[subprocess.P
         folder = Path(cursor.fetchone()[0]).parent.parent
     connection.close()
     return process, database_url, int(urlsplit(redis_url).port or 0), folder
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def listens(port: int) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,46 +16,19 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api import breaker as breaking
 from api.breaker import Breaker, breaker
-from tests import factories, outages, servers
+from tests import factories, outages
+from tests.faults.engines import Redis
 
 PAUSE = 0.5  # seconds, instead of 2
 TIMEOUT = 0.25  # what a deployment has unless it says otherwise
 WAIT = TIMEOUT + 0.3  # … and what a busy machine adds
 
 
-class Redis:
-    """A server of this test's own, always on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, outages.closed_port()
-        self.start()
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        self.process = subprocess.Popen([servers.find_redis(), *options], stdout=subprocess.DEVNULL)
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-
-    def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.fixture
 def redis(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     monkeypatch.setattr(breaking, "PAUSE", PAUSE)
     server = Redis(tmp_path)
-    caches = outages.caches_at(f"redis://127.0.0.1:{server.port}/0", settings)
+    caches = outages.caches_at(server.url, settings)
     caches["default"]["OPTIONS"] |= {"SOCKET_TIMEOUT": TIMEOUT, "SOCKET_CONNECT_TIMEOUT": TIMEOUT}
     settings.CACHES = caches
     settings.THROTTLES = dict.fromkeys(settings.THROTTLES, (10**9, 60))

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -22,6 +21,7 @@ from businesses import tokens
 from businesses.models import Company, Office, User
 from orders.models import Order
 from tests import factories
+from tests.waiting import eventually
 from tests.web import announced_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,15 +68,6 @@ def waiting_for_the_lock() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return int(cursor.fetchone()[0])
-
-
-def eventually(holds: Any) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def refuses(port: int) -> bool:

@@ -1,0 +1,45 @@
+"""manage.py limit_statements"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
+
+CHECK_SECONDS = 2  # after which a statement whose client has gone is noticed
+
+
+class Command(BaseCommand):
+    help = (
+        "Bound how long PostgreSQL runs one statement for this service. The release phase calls it; 0 lifts the bound."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        default = settings.REQUEST_DEADLINE
+        parser.add_argument("--seconds", type=int, default=default, help="default: REQUEST_DEADLINE, %(default)s")
+
+    def handle(self, *args: Any, seconds: int, **options: Any) -> None:
+        """Written down for the role in this database, so that it holds for every new connection, PgBouncer's too.
+
+        PgBouncer in transaction mode refuses the setting as a start-up option, and a SET would stay
+        with its connection and so reach other clients.
+        """
+        if connection.vendor != "postgresql":
+            return
+        name, role = (connection.ops.quote_name(part) for part in whoami())
+        limits = {"statement_timeout": seconds}
+        if connection.pg_version >= 140_000:  # type: ignore[attr-defined]
+            limits["client_connection_check_interval"] = CHECK_SECONDS
+        with connection.cursor() as cursor:
+            for setting, value in limits.items():
+                cursor.execute(f"ALTER ROLE {role} IN DATABASE {name} SET {setting} = '{value}s'")
+
+
+def whoami() -> tuple[str, str]:
+    """This database and role as the server calls them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_database(), current_user")
+        database, role = cursor.fetchone()
+        return database, role

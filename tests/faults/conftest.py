@@ -1,0 +1,113 @@
+"""Servers as deployed, on the suite's database or on engines of their own.
+
+Imports of models wait for the fixtures, as pytest may read this file before the settings are there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+
+from tests import servers
+from tests.faults.engines import Postgres, Redis
+from tests.faults.service import Service
+
+if TYPE_CHECKING:
+    from businesses.models import Office, User
+
+Serve = Callable[..., Service]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """`serve(WEB_THREADS="2", …)`: start the server with these variables; killed when the test ends."""
+    running: list[Service] = []
+
+    def start(**environment: str) -> Service:
+        running.append(Service.start(**environment))
+        return running[-1]
+
+    yield start
+    for service in running:
+        service.kill()
+
+
+# --- The suite's database
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """The test's database; the server's connections to it are named `served`."""
+    return re.sub(
+        r"/[^/]*$", f"/{connection.settings_dict['NAME']}?application_name=served", os.environ["DATABASE_URL"]
+    )
+
+
+@pytest.fixture
+def serve_here(database_url: str, serve: Serve) -> Serve:
+    """`serve` on the test's database. It ends before the database is emptied, which would wait for its connections."""
+    return lambda **environment: serve(**{"DATABASE_URL": database_url, **environment})
+
+
+@pytest.fixture
+def office(transactional_db: None) -> Office:
+    from tests import factories
+
+    return factories.office()
+
+
+@pytest.fixture
+def owner(office: Office) -> User:
+    from tests import factories
+
+    return factories.member(office.company)
+
+
+@pytest.fixture
+def token(owner: User) -> str:
+    from businesses import tokens
+
+    return tokens.issue(owner)[0]
+
+
+# --- Engines to break
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="orders-faults-", dir=None if servers.traversable() else "/var/tmp"))  # noqa: S108 mkdtemp makes a private folder there
+    engine = Postgres(folder)
+    try:
+        engine.manage("migrate", "-v0")
+        engine.manage("seed_demo", "--companies=1", "--offices=350", "--users=2", "--orders=3", "-v0")
+        yield engine
+    finally:
+        engine.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(_postgres: Postgres) -> Iterator[Postgres]:
+    """A server with the demo data: the user `demo` owns a company with 350 offices and three orders."""
+    yield _postgres
+    _postgres.back()
+
+
+@pytest.fixture(scope="session")
+def demo_token(_postgres: Postgres) -> str:
+    return _postgres.manage("create_token", "demo").strip()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    yield server
+    server.kill()
