@@ -5,13 +5,31 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test tool-test tool-test-here tool-test-django61 lint format openapi requirements clean
+.PHONY: help run stack test tool-test tool-test-here tool-test-django61 lint format openapi requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 run: $(VENV)/installed ## serve on http://127.0.0.1:8000 with demo data (PORT, DATABASE_URL are honoured)
 	@exec $(BIN)/python -m config.quickstart
+
+# What Procfile says; curl plays the router that ends https.
+define STACK
+set -e; export PATH="$(abspath $(BIN)):$$PATH"
+eval "$$(sed -n 's/^release: //p' Procfile)"
+manage() { python manage.py "$$@"; }
+manage seed_demo --companies 20 --offices 600 --users 300 --orders $(ORDERS)
+manage collectstatic --noinput -v0
+echo "curl -H 'X-Forwarded-Proto: https' -H 'Authorization: Token $$(manage create_token demo)' 'http://127.0.0.1:$${PORT:-8000}/api/orders?limit=1'"
+eval "$$(sed -n 's/^web: //p' Procfile)"
+endef
+export STACK
+ORDERS ?= 20000
+
+stack: $(VENV)/installed-dev ## PostgreSQL, Redis, release and web process as in production, on http://127.0.0.1:8000
+	@env $(CHECK_ENV) HOST=127.0.0.1 BEHIND_ROUTER=1 ALLOWED_HOSTS=localhost,127.0.0.1 \
+		SECRET_KEY=$$(python3 -c 'import secrets; print(secrets.token_urlsafe(48))') \
+		$(BIN)/python -m tests.servers bash -c "$$STACK"
 
 test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARGS="-k listing" goes to pytest)
 	@exec $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) --query-budgets-complete)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connections
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.exceptions import Unavailable
+from api.watchdog import watchdog
 from config.shedding import queued_seconds
-from config.watchdog import watchdog
 
 GRACE_SECONDS = 1  # for a statement's own time-out to be heard first
 
@@ -41,7 +41,9 @@ class DeadlineMiddleware:
                 raise Unavailable("This took too long and was given up; nothing was written.", "deadline_exceeded")
             return execute(sql, params, many, context)
 
-        with watchdog.watching(left + GRACE_SECONDS), connection.execute_wrapper(refuse_late):
+        with watchdog.watching(left + GRACE_SECONDS), ExitStack() as wrapped:
+            for database in connections.all():
+                wrapped.enter_context(database.execute_wrapper(refuse_late))
             response = self.get_response(request)
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             response.streaming_content = parts(response.streaming_content)  # type: ignore[arg-type]  # not asynchronous

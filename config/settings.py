@@ -13,9 +13,9 @@ from typing import Any
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from api.breaker import BreakingConnection, BreakingSSLConnection
+from api.watchdog import Connection
 from config import env
 from config.release import fingerprint
-from config.watchdog import Connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -84,33 +84,29 @@ TEMPLATES = [
 
 # --- Data
 
-DATABASES = {
-    "default": env.database(
-        "DATABASE_URL",
-        f"sqlite:///{LOCAL / 'orders.sqlite3'}",
-        conn_max_age=env.integer("DATABASE_CONN_MAX_AGE", 600),  # opening one costs 7–11 ms
-        conn_health_checks=True,
-    )
+KEPT = {"conn_max_age": env.integer("DATABASE_CONN_MAX_AGE", 600), "conn_health_checks": True}  # opening costs 7–11 ms
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{LOCAL / 'orders.sqlite3'}", **KEPT)}
+if env.text("DATABASE_REPLICA_URL"):  # businesses/replica.py says when it is read
+    DATABASES["replica"] = env.database("DATABASE_REPLICA_URL", "", **KEPT)
+# Writers queue at BEGIN; a read lock that is upgraded later fails at once instead.
+SQLITE = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Writers queue at BEGIN; a read lock that is upgraded later fails at once instead.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-else:
-    # libpq's own options, which PgBouncer never sees. A server that is gone without a word is given up after 30 s,
-    # one that does not let us in after 3 s: REQUEST_DEADLINE and they stay below the router's 30 s.
-    DATABASES["default"]["OPTIONS"] = {
-        "connection_factory": Connection,
-        "connect_timeout": 3,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 4,
-        "tcp_user_timeout": 30_000,
-        **DATABASES["default"].get("OPTIONS", {}),
-    }
+# libpq's own options, which PgBouncer never sees. A server that is gone without a word is given up after 30 s,
+# one that does not let us in after 3 s: REQUEST_DEADLINE and they stay below the router's 30 s.
+POSTGRESQL = {
+    "connection_factory": Connection,
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+for database in DATABASES.values():
+    options = SQLITE if database["ENGINE"] == "django.db.backends.sqlite3" else POSTGRESQL
+    database["OPTIONS"] = options | database.get("OPTIONS", {})
 
 REDIS_URL = env.text("REDIS_URL")
 REDIS_SECONDS = env.integer("REDIS_TIMEOUT", 250, least=1) / 1000  # a frozen Redis costs 5 s an operation otherwise

@@ -14,7 +14,7 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -52,7 +52,7 @@ def stream(
     if head:
         yield head
     fetched: Any = orders.iterator(chunk_size=CHUNK)
-    with one_moment(), closing(fetched) as rows:
+    with one_moment(orders.db), closing(fetched) as rows:
         while batch := list(islice(rows, SLICE)):
             with no_queries():
                 data = render(batch)
@@ -60,11 +60,12 @@ def stream(
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
+def one_moment(alias: str) -> Iterator[None]:
     """A transaction that sees the database as it is at its first query."""
+    connection = connections[alias]
     with ExitStack() as stack:
         if connection.vendor == "postgresql" and not connection.in_atomic_block:
-            stack.enter_context(transaction.atomic())
+            stack.enter_context(transaction.atomic(using=alias))
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield

@@ -18,6 +18,7 @@ from api import idempotency, keyset
 from api.pagecache import Freshness, answer
 from api.selection import apply, from_request
 from api.shaping import plan_for
+from businesses.replica import database_for
 from businesses.views import ScopedViewSet
 from orders import export, services
 from orders.filters import OrderFilter, ProductFilter
@@ -60,6 +61,10 @@ class OrderViewSet(ScopedViewSet):
 
     def visible(self) -> QuerySet[Order]:
         return Order.objects.filter(self.scope.within(company="company", office="office"))
+
+    def get_queryset(self) -> QuerySet[Order]:
+        """What lists, exports and summaries are made of: a replica's rows where one has caught up."""
+        return self.visible().using(database_for(self.scope))
 
     def order(self, request: Request) -> keyset.Order:
         if "since_version" not in request.query_params:

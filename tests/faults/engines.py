@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,6 +50,7 @@ class Postgres:
     """With a database `orders` that belongs to an ordinary role; `admin` is a superuser's address of it."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.process, self.admin = servers.start_postgres(folder / "postgres", max_connections="30")
         self.port = int(re.search(r":(\d+)/", self.admin)[1])  # type: ignore[index]
         self.execute("CREATE ROLE service LOGIN")
@@ -128,3 +130,64 @@ def answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Replica(Postgres):
+    """A standby that streams from another server and notes each statement that it is sent."""
+
+    def __init__(self, primary: Postgres) -> None:
+        self.folder = folder = primary.folder / "replica"
+        given = list(map(str, primary.process.args))  # type: ignore[arg-type]
+        binaries, data, self.port = Path(given[0]).parent, folder / "data", outages.closed_port()
+        identity = servers.postgres_identity()
+        folder.mkdir()
+        if identity:
+            os.chown(folder, int(identity["user"]), int(identity["group"]))
+        address = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+        copy = [str(binaries / "pg_basebackup"), *address, "-D", str(data), "-R", "-c", "fast"]
+        subprocess.run(copy, check=True, capture_output=True, **identity)
+        notes = ["--log_statement=all", "--logging_collector=on", "--log_directory=.", "--log_filename=statements"]
+        command = [given[0], "-D", str(data), f"--port={self.port}", *given[4:], *notes]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **identity)
+        self.admin, self.url = (
+            url.replace(f":{primary.port}/", f":{self.port}/") for url in (primary.admin, primary.url)
+        )
+        assert eventually(self.answers)
+
+    def reads_of(self, table: str) -> int:
+        """How many statements named a table so far."""
+        return (self.folder / "data" / "statements").read_text(errors="replace").count(f'FROM "{table}"')
+
+
+def find_pgbouncer() -> str:
+    """The program, which Debian puts where only root looks; empty if it is not installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin") or ""
+
+
+class PgBouncer:
+    """In transaction mode, as `heroku-buildpack-pgbouncer` sets it up, before a server."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.port = outages.closed_port()
+        self.url = server.url.replace(f":{server.port}/", f":{self.port}/")
+        file = server.folder / "pgbouncer.ini"
+        file.write_text(f"""
+            [databases]
+            orders = host=127.0.0.1 port={server.port} dbname=orders user=service
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = {self.port}
+            unix_socket_dir =
+            auth_type = any
+            pool_mode = transaction
+            default_pool_size = 3
+            max_client_conn = 100
+        """)
+        self.process = subprocess.Popen(
+            [find_pgbouncer(), str(file)], stderr=subprocess.DEVNULL, **servers.postgres_identity()
+        )
+        assert eventually(lambda: answers(self.port))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()

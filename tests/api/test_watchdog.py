@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from config import watchdog as watching
-from config.watchdog import Connection, Watchdog
+from api import watchdog as watching
+from api.watchdog import Connection, Watchdog
 
 
 @pytest.fixture

@@ -56,15 +56,16 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def watching(self, seconds: float) -> Iterator[None]:
-        """Within the block, this thread's database connections end once `seconds` have passed.
+    def watching(self, seconds: float, *aliases: str) -> Iterator[None]:
+        """Within the block, this thread's connections to `aliases` (all, if none is named) end after `seconds`.
 
         Leaving the block takes the lock under which connections are ended, so it is never the next
         request's that is.
         """
         watch = object()
+        databases = [connections[alias] for alias in aliases or connections]
         with self._lock:
-            self._watched[watch] = time.monotonic() + seconds, connections.all()
+            self._watched[watch] = time.monotonic() + seconds, databases
             if self._thread is None or not self._thread.is_alive():  # as in a forked process
                 self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
                 self._thread.start()
