@@ -12,7 +12,7 @@ import signal
 import time
 from typing import Any
 
-from waitress.task import WSGITask
+from config.keepalive import KeepAliveTask
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ DRAIN_SECONDS = 25.0
 QUIET_SECONDS = 1.0  # a connection this long without a byte has no request under way
 
 
-class LastTask(WSGITask):
+class LastTask(KeepAliveTask):
     """While the server drains, an answer tells the client that its connection ends."""
 
     def execute(self) -> None:

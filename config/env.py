@@ -56,6 +56,11 @@ def integer(name: str, default: int, least: int = 0) -> int:
     raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}; it is {value!r}")
 
 
+def optional_integer(name: str, least: int = 0) -> int | None:
+    """The same of a variable that has no default: None where it is not set."""
+    return integer(name, least, least) if name in os.environ else None
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Comma-separated words; blanks and empty ones dropped."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.utils import get_random_secret_key
 from django.db import DatabaseError
 
-from config import env
+from config import env, sizing
 from config.drain import serve
 from config.server import make_server
 
@@ -38,7 +38,7 @@ def main() -> None:
         token = prepare()
         from config.wsgi import application
 
-        server = make_server(application, "127.0.0.1", port)
+        server = make_server(application, sizing.size().threads.count, host="127.0.0.1", port=port)
     except (ImproperlyConfigured, CommandError, DatabaseError, OSError) as problem:
         sys.exit(f"error: {str(problem).strip()}")
     with contextlib.suppress(KeyboardInterrupt):

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import sys
 import uuid
 from types import SimpleNamespace
@@ -21,8 +22,10 @@ from waitress import create_server
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
-from config import env
+from config import env, sizing, workers
 from config.drain import LastTask, serve
+from config.keepalive import without_body_for_head
+from config.warmup import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +54,15 @@ class Channel(HTTPChannel):
     error_task_class = ProblemTask
 
 
-def make_server(application: Any, host: str, port: int) -> Any:
-    """A waitress server that listens, not yet running. `send_bytes` stays at its default: each chunk leaves at once."""
+def make_server(application: Any, threads: int, **address: Any) -> Any:
+    """A waitress server that listens, not yet running. `send_bytes` stays at its default: each chunk leaves at once.
+
+    `address` is `host` and `port`, or `sockets` that are bound already.
+    """
     server = create_server(
-        application,
-        host=host,
-        port=port,
-        threads=env.integer("WEB_THREADS", 4, least=1),
+        without_body_for_head(application),
+        **address,
+        threads=threads,
         ident="",
         max_request_body_size=BODY_LIMIT,
         channel_request_lookahead=1,  # a client that left is noticed before its request is run
@@ -88,14 +93,33 @@ def main() -> None:
 
         if names := missing():
             raise ImproperlyConfigured(f"not set: {', '.join(names)}")
+        size = sizing.size()
+        host, port = env.text("HOST", "0.0.0.0"), env.integer("PORT", 8000)  # noqa: S104 a dyno's address is not known
         from config.wsgi import application
 
-        server = make_server(application, env.text("HOST", "0.0.0.0"), env.integer("PORT", 8000))  # noqa: S104 a dyno's address is not known
+        warm_up()
+        if size.processes == 1:
+            server = make_server(application, size.threads.count, host=host, port=port)
+        else:
+            sys.exit(serve_with_workers(application, size, workers.reserve(host, port)))
     except (ImproperlyConfigured, OSError) as problem:
         sys.exit(f"error: {problem}")
     with contextlib.suppress(KeyboardInterrupt):
-        logger.info("serving on %s:%s", server.effective_host, server.effective_port)
+        announce(size, server.effective_host, server.effective_port)
         serve(server)
+
+
+def serve_with_workers(application: Any, size: sizing.Size, held: socket.socket) -> int:
+    def work(ready: workers.Ready) -> None:
+        server = make_server(application, size.threads.count, sockets=[workers.listener(held)])
+        ready()
+        serve(server)
+
+    return workers.supervise(work, size.processes, lambda: announce(size, *held.getsockname()[:2]))
+
+
+def announce(size: sizing.Size, host: str, port: int) -> None:
+    logger.info("%s, serving on %s:%s", size, host, port)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,11 @@ def test_the_server_names_all_that_is_missing() -> None:
     [
         ("PORT", "http"),
         ("WEB_THREADS", "0"),
+        ("WEB_CONCURRENCY", "0"),
+        ("WEB_CONCURRENCY", "two"),
+        ("WEB_DYNOS", ""),
+        ("DATABASE_CONNECTIONS", "-1"),
+        ("DYNO_RAM", "512M"),
         ("HTTPS", "perhaps"),
         ("THROTTLE_USER", "none"),
         ("SHAPING_GUARD", "off"),
