@@ -214,11 +214,15 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"one_line": {"()": "config.errors.OneLine"}},
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
     "root": {
         "handlers": ["stdout"],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"),
     },
-    "loggers": {"django.request": {"level": "ERROR"}},  # a client's mistake is no event of ours
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # a client's mistake is no event of ours
+        "django.security.DisallowedHost": {"filters": ["one_line"]},
+    },
 }

@@ -9,9 +9,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from tests import factories
+from tests.faults.activity import waiting_for_a_lock
 from tests.faults.conftest import Serve, slow
 from tests.faults.router import Router
 from tests.faults.service import Client
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
 THREADS = 3
 EXPORTED = 3000  # in three parts, each of which takes a second
-
-
-def waiting_for_the_lock() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return int(cursor.fetchone()[0])
 
 
 def test_running_queued_and_streaming_requests_complete(
@@ -46,7 +41,7 @@ def test_running_queued_and_streaming_requests_complete(
             Company.objects.select_for_update().get(pk=office.company_id)
             stream = pool.submit(client.get, "/api/orders/export?fields=id,lines.sku")
             running = [pool.submit(client.post, "/api/orders", body) for _ in range(THREADS - 1)]
-            assert eventually(lambda: waiting_for_the_lock() == THREADS - 1)
+            assert eventually(lambda: waiting_for_a_lock() == THREADS - 1)
             queued = [pool.submit(client.post, "/api/orders", body) for _ in range(4)]
             time.sleep(0.3)  # they have reached the server
             began = time.monotonic()
