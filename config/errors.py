@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.http import HttpRequest, HttpResponseBase
 from django.views import defaults
 
@@ -24,11 +22,3 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 def is_api(request: HttpRequest) -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
-
-
-class OneLine(logging.Filter):
-    """Drops the traceback of what a stranger did wrong."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.exc_info = None
-        return True

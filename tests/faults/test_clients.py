@@ -27,7 +27,7 @@ AT_ONCE = 1.0  # seconds, on a machine that does other things too
 
 
 def reading(port: int, client: Client, path: str) -> socket.socket:
-    """A connection on which `path` was asked for; little of the answer fits on its way to a client that does not read."""
+    """A connection on which `path` was asked for; little of an answer that is not read fits on its way."""
     asking = socket.socket()
     asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     asking.settimeout(60)

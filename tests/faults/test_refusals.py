@@ -57,6 +57,7 @@ def asked(service: Service, **headers: str) -> tuple[int, str]:
     connection = HTTPConnection("127.0.0.1", service.port, timeout=20)
     connection.request("GET", "/api/me", headers=headers)
     response = connection.getresponse()
+    response.read()
     connection.close()
     return response.status, response.headers.get("Location", "")
 
