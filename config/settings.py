@@ -229,6 +229,7 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"one_line": {"()": "config.logfilters.OneLine"}},
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
@@ -242,7 +243,10 @@ LOGGING = {
         "handlers": ["stdout"],
         "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"),
     },
-    "loggers": {"django.request": {"level": "ERROR"}},  # a client's mistake is no event of ours
+    "loggers": {
+        "django.request": {"level": "ERROR"},  # a client's mistake is no event of ours
+        "django.security.DisallowedHost": {"filters": ["one_line"]},
+    },
 }
 
 QUERY_BUDGETS_FOLDER = BASE_DIR

@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,3 +112,21 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
     server = Redis(tmp_path)
     yield server
     server.kill()
+
+
+# --- A slow database
+
+
+@contextmanager
+def slow(table: str, seconds: float) -> Iterator[None]:
+    """Each query of `table` takes `seconds` more, in the database, without work for anybody."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {table}_quick")
+        pause = f"(SELECT pg_sleep({seconds})::text) IS NOT NULL"  # asked once, before any row is looked for
+        cursor.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_quick WHERE {pause}")  # noqa: S608 tests' own words
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP VIEW {table}")
+            cursor.execute(f"ALTER TABLE {table}_quick RENAME TO {table}")
