@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+
+from tests.web import announced_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -39,22 +40,13 @@ def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]
 def plain_server(workers: int = 1) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The process of `tests.config.plain`, and its port."""
     with started("-m", "tests.config.plain", str(workers), DJANGO_SETTINGS_MODULE="config.settings") as process:
-        yield process, port_of(process)
+        yield process, announced_port(process)
 
 
 def service(**variables: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """The process of `config.server`."""
     usual = {"PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO", "PYTHONWARNINGS": "ignore"}
     return started("-m", "config.server", **(usual | variables))
-
-
-def port_of(process: subprocess.Popen[str]) -> int:
-    """The port that a server says it serves on."""
-    assert process.stdout
-    for line in process.stdout:
-        if found := re.search(r"serving on .*:(\d+)$", line):
-            return int(found[1])
-    raise AssertionError("it ended before it served")
 
 
 def ended(process_id: int) -> bool:

@@ -15,7 +15,8 @@ from django.db import connection
 
 from businesses import tokens
 from tests import factories
-from tests.config.processes import plain_server, port_of, processor_seconds, service
+from tests.config.processes import plain_server, processor_seconds, service
+from tests.web import announced_port
 
 CLOSE = "Connection: close\r\n"
 LAST = f"GET /text HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n"  # answered only where the connection is still open
@@ -113,7 +114,7 @@ def test_the_service_answers_one_client_over_one_connection(transactional_db: No
     token, _ = tokens.issue(owner)
     url = re.sub(r"/[^/]*$", f"/{connection.settings_dict['NAME']}", os.environ["DATABASE_URL"])
     with service(DATABASE_URL=url) as server:
-        client = HTTPConnection("127.0.0.1", port_of(server), timeout=20)
+        client = HTTPConnection("127.0.0.1", announced_port(server), timeout=20)
         client.connect()
         client.auto_open = 0  # a closed connection is an error, not opened again in silence
         tag = ""

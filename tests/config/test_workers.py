@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.processes import children, ended, plain_server, port_of, service, started
+from tests.config.processes import children, ended, plain_server, service, started
+from tests.web import announced_port
 
 Server = tuple[subprocess.Popen[str], int]
 
@@ -175,7 +176,7 @@ def test_two_workers_serve_the_service() -> None:
 
 def test_one_process_has_no_supervisor() -> None:
     with service() as server:
-        assert port_of(server)
+        assert announced_port(server)
         assert children(server.pid) == []
 
 
