@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def port_of(process: subprocess.Popen[str]) -> int:
         if found := re.search(r"serving on .*:(\d+)$", line):
             return int(found[1])
     raise AssertionError("it ended before it served")
+
+
+def eventually(holds: Callable[[], object]) -> bool:
+    """Whether `holds()` becomes true within 20 s."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def ended(process_id: int) -> bool:
