@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from config import limits, sizing
 from config.limits import MB
 from config.sizing import Profile, Threads
 from tests.config.processes import service
+from tests.waiting import eventually
 
 PROFILE = Profile(cpu_share=0.26, base_bytes=50 * MB, flight_bytes=10 * MB)
 ROOMY = 8192 * MB
@@ -131,14 +133,14 @@ def test_limits_of_control_groups_are_found(
 @pytest.fixture
 def role(transactional_db: None) -> Iterator[str]:
     """A role that may have 20 connections, and so this test's connection settings."""
-    before = connection.settings_dict["USER"]
+    before, name = connection.settings_dict["USER"], f"essential_{os.getpid()}"  # roles are the whole server's
     with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE essential LOGIN CONNECTION LIMIT 20")
-    connection.settings_dict["USER"] = "essential"
-    yield "essential"
+        cursor.execute(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT 20")
+    connection.settings_dict["USER"] = name
+    yield name
     connection.settings_dict["USER"] = before
     with connection.cursor() as cursor:
-        cursor.execute("DROP ROLE essential")
+        cursor.execute(f"DROP ROLE {name}")
 
 
 @pytest.mark.django_db
@@ -170,9 +172,10 @@ def frozen_port() -> Iterator[int]:
 def test_a_database_that_says_nothing_is_given_up(
     variables: pytest.MonkeyPatch, transactional_db: None, frozen_port: int
 ) -> None:
-    variables.setattr(limits, "ASK_SECONDS", 0.2)
-    variables.setitem(connection.settings_dict, "PORT", frozen_port)
-    assert limits.database_connections() is None
+    with variables.context() as patched:
+        patched.setattr(limits, "ASK_SECONDS", 0.2)
+        patched.setitem(connection.settings_dict, "PORT", frozen_port)
+        assert limits.database_connections() is None
 
 
 # --- The recorded profile
@@ -227,7 +230,10 @@ def test_it_starts_while_the_database_is(kind: str, frozen_port: int) -> None:
 
 def test_asking_for_the_limit_leaves_no_connection_behind(variables: pytest.MonkeyPatch, role: str) -> None:
     limits.database_connections()
-    connection.settings_dict["USER"] = "postgres"
+    assert eventually(lambda: connections_of(role) == 0)
+
+
+def connections_of(role: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [role])
-        assert cursor.fetchone()[0] == 0
+        return int(cursor.fetchone()[0])

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.processes import children, ended, plain_server, service, started
+from tests.waiting import eventually
 from tests.web import announced_port
 
 Server = tuple[subprocess.Popen[str], int]
@@ -32,15 +33,6 @@ def serving(port: int) -> int:
     client = HTTPConnection("127.0.0.1", port, timeout=20)
     client.request("GET", "/pid", headers={"Connection": "close"})
     return int(client.getresponse().read())
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def refuses(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--clients", type=int, default=32, help="clients at once; default: %(default)s")
         parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement; default: %(default)s")
         parser.add_argument(
-            "--rounds", type=int, default=3, help="of the sweep; their median counts; default: %(default)s"
+            "--rounds", type=int, default=3, help="of the sweep; the fastest run counts; default: %(default)s"
         )
         parser.add_argument("--memory", type=int, help="MB to keep to, for a smaller machine than this one")
         parser.add_argument(
@@ -64,6 +65,9 @@ class Command(BaseCommand):
             tokens.revoke(token)
 
     def tune(self, load: Load, options: dict[str, Any]) -> None:
+        load_average, cores = os.getloadavg()[0], os.cpu_count() or 1
+        if load_average > 0.3 * cores:
+            self.say(f"this machine is busy (load {load_average:.1f} on {cores} cores): expect noise")
         memory = options["memory"] * MB if options["memory"] else limits.memory_bytes()
         connections = limits.database_connections()
         measured = alone(load, options["seconds"])
@@ -91,14 +95,14 @@ class Command(BaseCommand):
         self.say(f"recorded {picked.threads} threads in {options['profile']}")
 
     def sweep(self, load: Load, numbers: list[int], options: dict[str, Any]) -> list[Measured]:
-        """Round after round, so that what disturbs the machine for a while disturbs all numbers alike."""
+        """Round after round, so that no number has only the moments at which the machine was disturbed."""
         rounds: dict[int, list[Measured]] = {threads: [] for threads in numbers}
         for _ in range(options["rounds"]):
             for threads, runs in rounds.items():
                 run = under_load(load, threads, options["clients"], options["seconds"])
                 self.say(f"WEB_THREADS={threads}: {run.throughput:.1f} requests/s, p95 {run.p95:.0f} ms")
                 runs.append(run)
-        return [tuning.median(runs) for runs in rounds.values()]
+        return [tuning.fastest(runs) for runs in rounds.values()]
 
     def save(self, folder: Path, table: str, plot: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
