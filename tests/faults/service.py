@@ -80,6 +80,10 @@ class Service:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{of}:\s+(\d+) kB", status)[1]) / 1000  # type: ignore[index]
 
+    def forget_peak(self) -> None:
+        """Let `VmHWM` begin anew."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
