@@ -52,6 +52,13 @@ class ProblemTask(ErrorTask):
 class Channel(HTTPChannel):
     task_class = LastTask
     error_task_class = ProblemTask
+    current_outbuf_count: int
+
+    def write_soon(self, data: Any) -> int:
+        """Begin a new buffer for each megabyte: waitress keeps what it has sent until 16 MB went through one."""
+        if self.current_outbuf_count >= self.adj.outbuf_overflow:
+            self.current_outbuf_count = self.adj.outbuf_high_watermark
+        return int(super().write_soon(data))
 
 
 def make_server(application: Any, threads: int, **address: Any) -> Any:

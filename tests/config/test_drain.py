@@ -21,6 +21,7 @@ from businesses import tokens
 from businesses.models import Company, Office, User
 from orders.models import Order
 from tests import factories
+from tests.faults.activity import waiting_for_a_lock
 from tests.waiting import eventually
 from tests.web import announced_port
 
@@ -64,12 +65,6 @@ def place(port: int, token: str, body: str) -> int:
     return client.getresponse().status
 
 
-def waiting_for_the_lock() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return int(cursor.fetchone()[0])
-
-
 def refuses(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
@@ -85,7 +80,7 @@ def test_requests_that_run_or_wait_are_answered(
         with transaction.atomic():
             Company.objects.select_for_update().get(pk=office.company_id)
             answers = [pool.submit(place, port, token, body) for _ in range(5)]
-            assert eventually(lambda: waiting_for_the_lock() == THREADS)  # two run, three wait for a thread
+            assert eventually(lambda: waiting_for_a_lock() == THREADS)  # two run, three wait for a thread
             process.send_signal(signal.SIGTERM)
             assert eventually(lambda: refuses(port))
             assert process.poll() is None

@@ -88,7 +88,7 @@ def _postgres() -> Iterator[Postgres]:
     engine = Postgres(folder)
     try:
         engine.manage("migrate", "-v0")
-        engine.manage("seed_demo", "--companies=1", "--offices=350", "--users=2", "--orders=3", "-v0")
+        engine.manage("seed_demo", "--companies=1", "--offices=350", "--users=2", "--orders=5000", "-v0")
         yield engine
     finally:
         engine.kill()
@@ -97,7 +97,7 @@ def _postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres(_postgres: Postgres) -> Iterator[Postgres]:
-    """A server with the demo data: the user `demo` owns a company with 350 offices and three orders."""
+    """A server with the demo data: the user `demo` owns a company with 350 offices and 5,000 orders."""
     yield _postgres
     _postgres.back()
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -80,6 +81,10 @@ class Service:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{of}:\s+(\d+) kB", status)[1]) / 1000  # type: ignore[index]
 
+    def forget_peak(self) -> None:
+        """Let `VmHWM` begin anew."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -106,3 +111,13 @@ class Client:
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:
             connection.close()
+
+    def reading(self, path: str) -> socket.socket:
+        """A connection on which `path` was asked for; little of an answer that is not read fits on its way."""
+        asking = socket.socket()
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        asking.settimeout(self.timeout)
+        asking.connect(("127.0.0.1", self.port))
+        headers = "".join(f"{name}: {value}\r\n" for name, value in self.headers().items())
+        asking.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
+        return asking

@@ -23,18 +23,8 @@ if TYPE_CHECKING:
     from businesses.models import Office, User
 
 CHUNK = 1000  # orders that an export reads at once
+WIDE = "漢" * 200  # as wide as a text may be, in three bytes a character
 AT_ONCE = 1.0  # seconds, on a machine that does other things too
-
-
-def reading(port: int, client: Client, path: str) -> socket.socket:
-    """A connection on which `path` was asked for; little of an answer that is not read fits on its way."""
-    asking = socket.socket()
-    asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    asking.settimeout(60)
-    asking.connect(("127.0.0.1", port))
-    headers = "".join(f"{name}: {value}\r\n" for name, value in client.headers().items())
-    asking.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
-    return asking
 
 
 def latencies(client: Client, path: str, number: int = 20) -> list[float]:
@@ -59,7 +49,7 @@ def test_leaving_in_the_middle_of_a_stream_closes_cursor_and_transaction(
     with slow("orders_orderline", 1), Router(service.port) as router:
         client = Client(router.port, token)
         assert client.get("/api/me").status == 200
-        leaving = reading(router.port, client, "/api/orders/export?fields=id,lines.sku")
+        leaving = client.reading("/api/orders/export?fields=id,lines.sku")
         assert leaving.recv(1000)
         assert working() == 1
         hang_up(leaving)
@@ -121,15 +111,17 @@ def test_half_open_connections(serve_here: Serve, token: str, owner: User, offic
 
 def test_slow_readers(serve_here: Serve, token: str, owner: User, office: Office) -> None:
     """Twice as many as there are threads. What they don't read waits outside memory and outside the threads."""
-    order = factories.order(office, owner, ship_street="x" * 200, ship_city="y" * 100)
-    factories.copies(order, 12 * CHUNK)
+    wide, place = {"name": WIDE}, {"ship_street": WIDE, "ship_city": WIDE[:100]}
+    order = factories.order(factories.office(office.company, **wide), owner, lines=0, **place)
+    owner.addresses.update(street=WIDE, city=WIDE[:100])
+    factories.copies(order, 4 * CHUNK)
     service = serve_here(WEB_THREADS="2")
     client = Client(service.port, token)
     path = "/api/orders/export"
     size = len(client.get(path).body)
-    assert size > 9_000_000
+    assert size > 10_000_000
     before = service.megabytes()
-    slow_ones = [reading(service.port, client, path) for _ in range(4)]
+    slow_ones = [client.reading(path) for _ in range(4)]
     for each in slow_ones:
         assert each.recv(100)
     assert eventually(lambda: working() == 0, seconds=60)
@@ -156,7 +148,7 @@ def test_a_stream_that_pauses(serve_here: Serve, token: str, owner: User, office
     assert client.get("/api/me").status == 200
     with slow("orders_orderline", 3):
         began = time.monotonic()
-        with reading(service.port, client, "/api/orders/export?format=csv&fields=id,lines.sku") as stream:
+        with client.reading("/api/orders/export?format=csv&fields=id,lines.sku") as stream:
             received = b""
 
             def read_until(enough: Callable[[], bool]) -> float:
@@ -195,7 +187,7 @@ def test_there_are_never_more_connections_than_threads(
         while not all(task.done() for task in asked):
             most = max(most, served())
             for _ in range(2):  # and some leave
-                hang_up(reading(service.port, client, "/api/orders/export"))
+                hang_up(client.reading("/api/orders/export"))
             time.sleep(0.05)
     print(f"connections with 3 threads and 12 clients: {most} at most")
     assert {task.result().status for task in asked} == {200, 404}

@@ -104,6 +104,24 @@ def test_frozen_while_requests_run(postgres: Postgres, client: Client) -> None:
     assert postgres.execute(COUNTS) == before
 
 
+def test_frozen_in_the_middle_of_streams(postgres: Postgres, client: Client) -> None:
+    """A stream that has begun can't turn into a 503: it breaks off, seen as such, and its thread is free again."""
+    assert recovers(client)
+    streams = [client.reading("/api/orders/export") for _ in range(THREADS)]
+    received = [stream.recv(1000) for stream in streams]
+    postgres.freeze()
+    began = time.monotonic()
+    for number, stream in enumerate(streams):
+        with stream:
+            while part := stream.recv(1 << 20):
+                received[number] = part
+    print(f"streams from a frozen PostgreSQL broke off after {time.monotonic() - began:.1f} s")
+    assert not any(last.endswith(b"0\r\n\r\n") for last in received)
+    assert client.get("/healthz").status == 200
+    postgres.thaw()
+    assert recovers(client)
+
+
 def test_down_at_boot(postgres: Postgres, serve: Serve, demo_token: str) -> None:
     postgres.stop()
     service = serve(DATABASE_URL=postgres.url, REDIS_URL="", WEB_THREADS=str(THREADS))
