@@ -26,11 +26,11 @@ BOOKS = 100
 TOOLS = {
     "nothing": "nothing",
     "count": "querybudget, count only",
-    "detail": "querybudget, shape and line",
+    "detail": "querybudget, with causes",
     "capture": "CaptureQueriesContext",
     "zeal": "django-zeal",
 }
-LIMITS = {"count": 2.0, "detail": 15.0}
+LIMITS = {"count": 2.0, "detail": 25.0}
 
 
 def main() -> int:

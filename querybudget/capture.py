@@ -21,6 +21,7 @@ from querybudget import hooks
 from querybudget.context import everywhere, listening, open_watches
 from querybudget.hooks import UnseenQueriesError
 from querybudget.query import Query
+from querybudget.tracing import tracing
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +53,8 @@ class Watch:
         except UnseenQueriesError:
             hooks.release()
             raise
+        if self.detail:
+            tracing.acquire()
         self.closed = False
         if self.process_wide:
             everywhere.append(self)
@@ -69,6 +72,8 @@ class Watch:
             everywhere.remove(self)
         in_place = hooks.in_place()
         hooks.release()
+        if self.detail:
+            tracing.release()
         if not in_place:
             raise UnseenQueriesError(
                 "CursorWrapper._execute was replaced while a watch was open: queries may be missing"
@@ -119,7 +124,7 @@ def watch(*, detail: bool = True, process_wide: bool = False) -> Watch:
     """A `Watch` on the code inside `with watch() as seen:`.
 
     Args:
-        detail: keep a `Query` with shape and application line for each statement (at most 15 µs
+        detail: keep a `Query` with shape and cause for each statement (at most 25 µs
             each); without, only `count` and `seconds` are kept (at most 2 µs).
         process_wide: also see the queries of threads that no watched code started, such as a pool
             that was there before. Every query of the process is then taken for the watched code's.

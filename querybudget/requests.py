@@ -28,6 +28,7 @@ from django.views.generic.base import View
 from querybudget import hooks
 from querybudget.capture import Watch
 from querybudget.endpoints import endpoint_of, endpoint_of_view
+from querybudget.tracing import tracing
 
 
 @dataclass(slots=True, eq=False)
@@ -74,6 +75,7 @@ def start(listener: Listener) -> None:
     """Tell `listener` of each finished request of this process. Django's settings must be configured."""
     with _lock:
         if not _listeners:
+            tracing.acquire()
             hooks.acquire()  # for the whole time: patching anew for each request would cost more than it counts
             _install()
         _listeners.append(listener)
@@ -88,6 +90,7 @@ def stop(listener: Listener) -> None:
                 owner, name, original = _originals.pop()
                 setattr(owner, name, original)
             hooks.release()
+            tracing.release()
 
 
 def _install() -> None:
