@@ -19,6 +19,7 @@ from typing import Self
 
 from querybudget import hooks
 from querybudget.context import everywhere, listening, open_watches
+from querybudget.findings import Finding, find
 from querybudget.hooks import UnseenQueriesError
 from querybudget.query import Query
 from querybudget.tracing import tracing
@@ -44,6 +45,11 @@ class Watch:
     def counted(self) -> list[Query]:
         """The queries that count against a budget: all but control statements."""
         return [query for query in self.queries if query.kind != "control"]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the queries, dearest first; empty when `detail` is off."""
+        return find(self.queries)
 
     def open(self) -> None:
         """Start to see queries, namely those inside `resume` blocks."""

@@ -7,12 +7,14 @@ relation a manager stands for, travels in the hints that Django hands from a man
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 from types import CodeType, FrameType
 from typing import Any
 
@@ -22,7 +24,7 @@ from django.db.models.fields.related_descriptors import ManyToManyDescriptor
 from querybudget.frames import Location, Owner, owner_of
 from querybudget.loops import Loop, suspended
 from querybudget.origins import Origin, origin_of
-from querybudget.syntax import loop_variables
+from querybudget.syntax import has_comprehension, loop_variables
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +34,8 @@ class Cause:
     `location`: the innermost line of the application; a library's, marked so, where there is none.
     `operation`: the method of Django's that was called: "count", "get_or_create"; "lazy load" and
     "deferred column" for attributes; "" for a cursor's SQL. `relation`: the model and the name of the
-    relation or column that was followed. `origin`: where the instance that it starts from came from.
+    relation or column that was followed. `subject`: the model of what was saved, deleted or refreshed.
+    `origin`: where the instance that it starts from came from.
     `query`: the `sql.Query` that was evaluated. `arguments`: the keywords the operation was given.
     `serializer`, `fields`: the outermost serializer, and the field names down to the one at work;
     `method`: "Class.get_x" if that one is a method field. `loop`: the rows that somebody goes through,
@@ -44,6 +47,7 @@ class Cause:
     location: Location | None = None
     operation: str = ""
     relation: tuple[type[Model], str] | None = None
+    subject: type[Model] | None = None
     origin: Origin | None = None
     query: Any = None
     arguments: dict[str, Any] | None = None
@@ -114,7 +118,7 @@ _MANAGERS = {
         ("create_forward_many_to_many_manager", "ManyRelatedManager"),
         ("create_generic_related_manager", "GenericRelatedObjectManager"),
     )
-    for name in "add remove set clear create get_or_create update_or_create count exists".split()
+    for name in ["add", "remove", "set", "clear", "create", "get_or_create", "update_or_create", "count", "exists"]
 }
 _DRF = {
     "Serializer.to_representation": _Role.SERIALIZER,
@@ -122,6 +126,7 @@ _DRF = {
     "ListSerializer.to_internal_value": _Role.ITEMS,
 }
 _HANDLERS = frozenset({"BaseHandler.get_response", "BaseHandler.get_response_async"})
+_FOR_ITER = dis.opmap["FOR_ITER"]
 _IN_THREAD = "SyncToAsync.thread_handler"
 _CALLS_WRAPPERS = "_execute_with_wrappers"
 
@@ -177,7 +182,8 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
             if cause.location is None:
                 cause.location = Location(code.co_filename, frame.f_lineno)
             if cause.loop is None:
-                _look_for_rows(cause, frame)
+                if loops is None or id(frame) not in loops:
+                    _look_for_rows(cause, frame)
                 cause.inside.append((code, frame.f_lineno, frame.f_globals))
         elif role is _Role.SERIALIZER:
             below = False
@@ -217,9 +223,9 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
 
 def _look_for_rows(cause: Cause, frame: FrameType) -> None:
     """Is this a round of a `for` over model instances that a query of many rows made?"""
-    names = loop_variables(frame.f_code.co_filename, frame.f_lineno)
-    if not names:
-        return
+    names = loop_variables(frame.f_code.co_filename, frame.f_lineno, _column(frame))
+    if not names or frame.f_code.co_code[frame.f_lasti] == _FOR_ITER:
+        return  # where the next row is being fetched, names still stand for the last one
     values = frame.f_locals
     for name in reversed(names):
         origin = origin_of(values.get(name))
@@ -227,6 +233,14 @@ def _look_for_rows(cause: Cause, frame: FrameType) -> None:
             cause.loop = origin
             cause.loop_line = (frame.f_code, frame.f_lineno)
             return
+
+
+def _column(frame: FrameType) -> int | None:
+    """Where in its line a function is, for comprehensions that run in its frame; None in one of their own."""
+    code = frame.f_code
+    if sys.version_info < (3, 12) or not has_comprehension(code.co_filename, frame.f_lineno):
+        return -1 if code.co_name[0] != "<" else None
+    return None if code.co_name[0] == "<" else next(islice(code.co_positions(), frame.f_lasti // 2, None))[2]
 
 
 def _continue_where_awaited(cause: Cause) -> None:
@@ -261,12 +275,15 @@ def _read_operation(cause: Cause, operation: _Operation, frame: FrameType) -> No
         cause.peers = getattr(getattr(instance._state, "fetch_mode", None), "track_peers", False)
     elif operation.of == "instance":
         instance = subject
+        cause.subject = type(instance)
     elif operation.of == "manager":
         instance = subject.instance
+        cause.subject = subject.model
         hints = getattr(subject, "_hints", None)
         if isinstance(hints, Hints):
             cause.relation = (type(instance), hints.accessor)
     else:
+        subject = names.get("clone", subject)  # `get` asks the clone that it filtered
         instance, cause.relation = related_through(subject)
         cause.query = getattr(subject, "query", None)
         cause.arguments = names.get("kwargs")

@@ -40,7 +40,10 @@ def following(original: Any) -> Any:
 
     def iterate(self: Any, *arguments: Any, **named: Any) -> Any:
         rows = original(self, *arguments, **named)
-        if not (listening.get() or everywhere) or owner_of(sys._getframe(1).f_code.co_filename) is Owner.PLUMBING:
+        if not (listening.get() or everywhere):
+            return rows
+        caller = sys._getframe(1).f_code
+        if owner_of(caller.co_filename) is Owner.PLUMBING and caller.co_name != "manager_method":
             return rows
         return _followed(Loop(_query_of(self)), iter(rows))
 

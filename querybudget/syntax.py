@@ -19,15 +19,33 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @functools.cache
-def loop_variables(file: str, line: int) -> tuple[str, ...]:
-    """Names that the loops around a line assign in each round, innermost loop last."""
+def loop_variables(file: str, line: int, column: int | None = None) -> tuple[str, ...]:
+    """Names that the loops around a line assign in each round, innermost loop last.
+
+    A comprehension's count where its own frame is at work (`column` None), or, from Python 3.12 on, in
+    the function's frame at a column that is not in what the comprehension goes through; -1 is no column.
+    """
     names: list[str] = []
     for node in _around(file, line):
         if isinstance(node, _LOOPS) and line >= node.body[0].lineno:
             names += _names(node.target)
-        elif isinstance(node, _COMPREHENSIONS):
+        elif isinstance(node, _COMPREHENSIONS) and (column is None or _is_in_round(node, line, column)):
             names += [name for generator in node.generators for name in _names(generator.target)]
     return tuple(names)
+
+
+@functools.cache
+def has_comprehension(file: str, line: int) -> bool:
+    """Whether a line is in a comprehension."""
+    return any(isinstance(node, _COMPREHENSIONS) for node in _around(file, line))
+
+
+def _is_in_round(node: Any, line: int, column: int) -> bool:
+    if column < 0 or isinstance(node, ast.GeneratorExp):
+        return False
+    start, rows = (line, column), node.generators[0].iter
+    inside = (node.lineno, node.col_offset) < start < (node.end_lineno, node.end_col_offset)
+    return inside and not (rows.lineno, rows.col_offset) <= start < (rows.end_lineno, rows.end_col_offset)
 
 
 @functools.cache

@@ -67,7 +67,7 @@ def test_an_instance_knows_whether_it_could_have_had_siblings():
             *Book.objects.raw("SELECT * FROM corpus_book LIMIT 0"),
         ):
             assert path_of(single) == (False, "")
-        assert path_of(list(Book.objects.all()[:6])[0]) == (True, "")
+        assert path_of(next(iter(Book.objects.all()[:6]))) == (True, "")
         assert path_of(Book.objects.raw("SELECT * FROM corpus_book")[0]) == (True, "")
 
 
@@ -144,6 +144,11 @@ def test_a_loop_is_seen_while_it_runs_and_not_after():
             break
         one()
 
+    def comprehended():
+        books = list(Book.objects.all())
+        [one() for book in books]
+        [book.pk for book in Book.objects.all()]
+
     async def awaited():
         async for _ in Book.objects.all():
             await sync_to_async(one)()
@@ -151,6 +156,7 @@ def test_a_loop_is_seen_while_it_runs_and_not_after():
 
     assert loops(direct) == [False, True, False]
     assert loops(over_a_list) == [False, True, False]
+    assert loops(comprehended) == [False, True, False]
     assert loops(left_early) == [False, False]
     assert loops(async_to_sync(awaited)) == [False, True, False]
     assert loops(lambda: [one() for _ in Book.objects.all()[:3]]) == [False, False]
