@@ -24,14 +24,15 @@ from django.db.models.fields.related_descriptors import ManyToManyDescriptor
 from querybudget.frames import Location, Owner, owner_of
 from querybudget.loops import Loop, suspended
 from querybudget.origins import Origin, origin_of
-from querybudget.syntax import has_comprehension, loop_variables
+from querybudget.syntax import declaration, has_comprehension, loop_variables
 
 
 @dataclass(slots=True, eq=False)
 class Cause:
     """Why a query was made.
 
-    `location`: the innermost line of the application; a library's, marked so, where there is none.
+    `location`: the innermost line of the application; that which declares the serializer's field where
+    DRF itself reads the relation; a library's, marked so, where there is neither.
     `operation`: the method of Django's that was called: "count", "get_or_create"; "lazy load" and
     "deferred column" for attributes; "" for a cursor's SQL. `relation`: the model and the name of the
     relation or column that was followed. `subject`: the model of what was saved, deleted or refreshed.
@@ -189,6 +190,8 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
             below = False
             names = frame.f_locals
             serializers.append((names["self"], names.get("field")))
+            if cause.location is None and serializers[0][1] is not None:
+                cause.location = _declared(type(serializers[0][0]), serializers[0][1].field_name)
             origin = origin_of(names["instance"])
             if cause.loop is None and origin is not None and origin.many:
                 cause.loop = origin
@@ -251,6 +254,11 @@ def _continue_where_awaited(cause: Cause) -> None:
     if cause.loop is None:
         cause.inside += outer.inside
         cause.loop, cause.loop_line = outer.loop, outer.loop_line
+
+
+def _declared(serializer: type, name: str) -> Location | None:
+    place = declaration(serializer, name)
+    return place and Location(*place)
 
 
 def _name_fields(cause: Cause, serializers: list[tuple[Any, Any]]) -> None:

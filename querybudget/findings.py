@@ -35,7 +35,8 @@ class Finding:
     `count`: queries that it makes (rows or columns for what was over-fetched). `relation`:
     "app.Model.name", or "" where no relation is followed. `path`: the place in the response,
     "OrderSerializer.office.company", or "". `location`: "file:line". `what`: a few words for a table,
-    `message` the sentence. `advice`: what to write instead. `fields`: the field names of the path.
+    `message` the sentence. `advice`: what to write instead. `label`, `shape`: those of the first query.
+    `fields`: the field names of the path.
     `change`: the advice in a form that `fix` can try.
     """
 
@@ -47,13 +48,14 @@ class Finding:
     what: str
     message: str
     advice: str
+    label: str = ""
     shape: str = ""
     fields: tuple[str, ...] = ()
     change: Change | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the fields above but `change`, which is True where `fix` can try it."""
-        names = ("kind", "count", "relation", "path", "location", "what", "message", "advice", "shape")
+        names = ("kind", "count", "relation", "path", "location", "what", "message", "advice", "label", "shape")
         return {name: getattr(self, name) for name in names} | {"fixable": self.change is not None}
 
 
@@ -146,6 +148,7 @@ def _finding(kind: Literal["n_plus_one", "write_n_plus_one"], group: list[Query]
         what=what,
         message=f"{_queries(len(group))}, one for each row: {what}",
         advice=advice.text,
+        label=query.label,
         shape=query.shape,
         fields=cause.fields,
         change=advice.change,
@@ -197,6 +200,7 @@ def _duplicates(queries: list[Query]) -> Iterator[Finding]:
             what=f"identical: {', '.join(query.statement.tables) or 'a query'}",
             message=f"{_queries(len(group))} with the same parameters, from {', '.join(places)}",
             advice="ask once, and hand the answer on",
+            label=query.label,
             shape=query.shape,
             fields=cause.fields,
         )

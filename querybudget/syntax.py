@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import sys
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
+
+from querybudget.frames import Owner, owner_of
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOOPS = (ast.For, ast.AsyncFor)
@@ -56,6 +59,37 @@ def remembers(file: str, line: int, *, in_loop: bool) -> bool:
         loops = [index for index, node in enumerate(nodes) if isinstance(node, (*_LOOPS, *_COMPREHENSIONS))]
         nodes = nodes[loops[-1] :] if loops else nodes
     return any(_asks_memory(node, line) for node in nodes) or any(_left_early(node, line) for node in nodes)
+
+
+@functools.cache
+def declaration(owner: type, name: str) -> tuple[str, int] | None:
+    """File and line where a serializer class, or a parent of it, says that it has the field `name`.
+
+    Where only `Meta.fields` names it, that line; where nothing does, the line of the class. None for
+    classes whose source can't be found, and for those of libraries.
+    """
+    known: tuple[str, int] | None = None
+    for parent in owner.__mro__:
+        file = getattr(sys.modules.get(parent.__module__), "__file__", None)
+        if file is None or owner_of(file) is not Owner.APPLICATION:
+            continue
+        found = next((node for node in _nodes(file) if _is_class(node, parent)), None)
+        if found is None:
+            continue
+        known = known or (file, found.lineno)
+        if named := [node for node in _nodes(file) if node in set(ast.walk(found)) and _declares(node, name)]:
+            return file, named[0].lineno
+    return known
+
+
+def _is_class(node: ast.AST, owner: type) -> bool:
+    return isinstance(node, ast.ClassDef) and node.name == owner.__name__
+
+
+def _declares(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Assign):
+        return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+    return isinstance(node, ast.Constant) and node.value == name
 
 
 def is_memoised(code: CodeType, names: dict[str, Any]) -> bool:

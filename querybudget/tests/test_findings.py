@@ -71,6 +71,7 @@ def test_a_finding_says_what_it_found():
         "what": "author of each book",
         "message": "3 queries, one for each row: author of each book",
         "advice": '.select_related("author")',
+        "label": "read corpus_author",
         "shape": seen.counted[1].shape,
         "fixable": True,
     }
