@@ -63,7 +63,8 @@ def _copied(request: HttpRequest) -> WSGIRequest:
         "wsgi.input": io.BytesIO(getattr(request, "_body", b"")),
     }
     copy = WSGIRequest(environ)
-    for name in ("_force_auth_user", "_force_auth_token", "_dont_enforce_csrf_checks"):
+    copy._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+    for name in ("_force_auth_user", "_force_auth_token", "_cached_user"):
         if hasattr(request, name):
             setattr(copy, name, getattr(request, name))
     return copy

@@ -44,7 +44,8 @@ def judge(seen: Observation, ledger: Ledger, limit: int | None = None, *, loops_
     total = sum(seen.counts.values())
 
     def violation(excess: int, head: str, lines: Iterable[str], footer: str = "") -> Violation:
-        text = "\n".join([f"{seen.endpoint}: {head}      {seen.test}", *listing(seen.findings), *lines])
+        found = ["", *listing(seen.findings), ""] if seen.findings else []
+        text = "\n".join([f"{seen.endpoint}: {head}      {seen.test}", *found, *lines])
         return Violation(seen.endpoint, excess, text, footer, queries=total)
 
     if limit is not None:

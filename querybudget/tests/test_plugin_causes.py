@@ -19,8 +19,10 @@ def test_an_n_plus_one_fails_with_one_row_and_within_the_budget(strict):
     result.stdout.fnmatch_lines(
         [
             "GET /orders: 2 queries, budget 8, but 1 for each row      tests/test_orders.py::test_orders",
+            "",
             " 1×  customer of each order  shop/views.py:14",
             '     → .select_related("customer")',
+            "",
             "With this change: 2 → 1 queries, same bytes (measured).",
             "Mend it, or tolerate it: known, in the ledger",
             "Budget: query-budgets.toml:1",
@@ -63,7 +65,10 @@ def test_a_loop_that_the_test_client_does_not_repeat_is_not_called_proven(strict
     strict.edit(
         "shop/views.py",
         "def orders(request):\n",
-        "def orders(request, calls=[]):\n    calls.append(1)\n    if len(calls) > 1:\n        return JsonResponse({})\n",
+        "def orders(request, calls=[]):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) > 1:\n"
+        "        return JsonResponse({})\n",
     )
     result = strict.run()
     result.assert_outcomes(failed=1)
