@@ -127,7 +127,7 @@ _DRF = {
     "ListSerializer.to_internal_value": _Role.ITEMS,
 }
 _HANDLERS = frozenset({"BaseHandler.get_response", "BaseHandler.get_response_async"})
-_FOR_ITER = dis.opmap["FOR_ITER"]
+_CACHE, _FOR_ITER = dis.opmap["CACHE"], dis.opmap["FOR_ITER"]
 _IN_THREAD = "SyncToAsync.thread_handler"
 _CALLS_WRAPPERS = "_execute_with_wrappers"
 
@@ -227,8 +227,8 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
 def _look_for_rows(cause: Cause, frame: FrameType) -> None:
     """Is this a round of a `for` over model instances that a query of many rows made?"""
     names = loop_variables(frame.f_code.co_filename, frame.f_lineno, _column(frame))
-    if not names or frame.f_code.co_code[frame.f_lasti] == _FOR_ITER:
-        return  # where the next row is being fetched, names still stand for the last one
+    if not names or _is_fetching(frame):
+        return  # names still stand for the row before
     values = frame.f_locals
     for name in reversed(names):
         origin = origin_of(values.get(name))
@@ -236,6 +236,14 @@ def _look_for_rows(cause: Cause, frame: FrameType) -> None:
             cause.loop = origin
             cause.loop_line = (frame.f_code, frame.f_lineno)
             return
+
+
+def _is_fetching(frame: FrameType) -> bool:
+    """Whether a `for` is at asking for its next row."""
+    code, at = frame.f_code.co_code, frame.f_lasti
+    while code[at] == _CACHE and at > 0:
+        at -= 2
+    return code[at] == _FOR_ITER
 
 
 def _column(frame: FrameType) -> int | None:

@@ -36,6 +36,7 @@ class Origin:
     """A fetch and the relations that lead from its rows to an instance, as accessor names.
 
     `many`: the instance could have had siblings. `children`: the origins one relation further.
+    `attribute`: where a `Prefetch` with `to_attr` puts it.
     """
 
     fetch: Fetch
@@ -43,6 +44,7 @@ class Origin:
     path: tuple[str, ...] = ()
     many: bool = False
     children: dict[str, Origin] = field(default_factory=dict)
+    attribute: str = ""
 
     def child(self, name: str, model: type[Model], *, several: bool = False) -> Origin:
         """The origin of what the relation `name` leads to; `several` for a relation to many."""
@@ -125,8 +127,11 @@ def prefetched(original: Any) -> Any:
         if parent is not None:
             name = lookup.prefetch_through.split("__")[level]
             several = isinstance(prefetcher, BaseManager)
+            attribute, _ = lookup.get_current_to_attr(level)
             for instance in objects:
                 mark(instance, parent.child(name, type(instance), several=several), joined=False)
+            if name in parent.children:
+                parent.children[name].attribute = attribute
         return objects, additional
 
     return prefetch_one_level

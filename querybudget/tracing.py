@@ -18,6 +18,9 @@ from querybudget.origins import Fetch, Origin, could_return_several, marked, pre
 _SINGLE = frozenset({"get", "first", "last", "earliest", "latest", "get_or_create", "update_or_create"})
 
 
+_INHERITED = object()
+
+
 class Patches:
     """Replacements of methods that stay in place while at least one user wants them.
 
@@ -36,15 +39,20 @@ class Patches:
             self._users += 1
             if self._users == 1:
                 for owner, name, replacement in self._places:
-                    self._originals.append((owner, name, vars(owner)[name]))
-                    setattr(owner, name, replacement(vars(owner)[name]))
+                    original = vars(owner).get(name, _INHERITED)
+                    self._originals.append((owner, name, original))
+                    setattr(owner, name, replacement(original))
 
     def release(self) -> None:
         """Restore the originals when the last user has gone."""
         with self._lock:
             self._users -= 1
             while self._users == 0 and self._originals:
-                setattr(*self._originals.pop())
+                owner, name, original = self._originals.pop()
+                if original is _INHERITED:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, original)
 
 
 def _instances(original: Any) -> Any:

@@ -84,7 +84,8 @@ def test_the_message_of_the_failing_test(tmp_path):
     violation = judge(observed, Ledger(ledger))
     proved = tuple(proof(RequestFactory().get("/article/orders"), violation.queries))
     message = replace(violation, proved=proved).message.replace("querybudget/tests/article/", "")
-    assert message.splitlines() == MESSAGE.splitlines()
+    said = message.replace("active = ?)", "active)")  # as Django 6 writes it
+    assert said.splitlines() == MESSAGE.splitlines()
 
 
 MESSAGE = """\
