@@ -14,22 +14,24 @@ from django.http import HttpRequest
 
 from querybudget.advice import Change
 from querybudget.capture import watch
-from querybudget.findings import Finding
+from querybudget.findings import Finding, find
 from querybudget.growth import rolled_back
 from querybudget.loading import applied
 from querybudget.query import Query
+from querybudget.reads import Audit
 from querybudget.requests import unmeasured
 from querybudget.tracing import Patches
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, and what it took. `queries`: without control statements. `seconds`: in all."""
+    """What came back, and what it took. `queries`: without control statements. `audited`: the rows."""
 
     status: int
     body: bytes
     queries: list[Query]
     findings: list[Finding]
+    audited: Audit | None = None
 
     @property
     def count(self) -> int:
@@ -40,20 +42,22 @@ class Answer:
         return (self.status, self.body) == (other.status, other.body)
 
 
-def replay(request: HttpRequest, changes: Sequence[Change] = (), without: Sequence[str] = ()) -> Answer:
+def replay(
+    request: HttpRequest, changes: Sequence[Change] = (), without: Sequence[str] = (), *, audit: bool = False
+) -> Answer:
     """The answer to a copy of `request` with `changes` applied and the fields of `without` left out.
 
     `without`: dotted paths of serializer fields from the root one, "placed_by.offices". What is written
-    is rolled back on every database.
+    is rolled back on every database. `audit`: also follow what is read of the rows.
     """
     copy = _copied(request)
     handler = BaseHandler()
     handler.load_middleware()
-    with unmeasured(), rolled_back(), leaving_out(without), applied(changes), watch() as seen:
+    with unmeasured(), rolled_back(), leaving_out(without), applied(changes), watch(audit=audit) as seen:
         response: Any = handler.get_response(copy)
         body = b"".join(response) if response.streaming else response.content
         response.close()
-    return Answer(response.status_code, body, seen.counted, seen.findings)
+    return Answer(response.status_code, body, seen.counted, find(seen.queries), seen.audited)
 
 
 def _copied(request: HttpRequest) -> WSGIRequest:

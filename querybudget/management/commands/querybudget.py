@@ -1,7 +1,8 @@
-"""`manage.py querybudget fix "GET /api/orders"`: what the advice would do, measured."""
+"""`manage.py querybudget fix "GET /api/orders"`: what the advice would do, measured; `audit`: all that is wrong."""
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import Resolver404, resolve
 
+from querybudget.audits import audited
+from querybudget.endpoints import all_endpoints
 from querybudget.ladder import Ladder, climb
 from querybudget.message import listing
 from querybudget.proof import cost_of, dear_field, steps
@@ -21,7 +24,7 @@ UNUSABLE = 2
 """Exit code for a request that can't be made."""
 
 UNPROVEN = 1
-"""Exit code when findings are left, or when nothing can be proven."""
+"""Exit code when there are findings, for `fix` those that are left, or when nothing can be proven."""
 
 
 class Command(BaseCommand):
@@ -37,7 +40,35 @@ class Command(BaseCommand):
             "--without", action="append", default=[], metavar="FIELD", help='leave a field out: "placed_by.offices"'
         )
 
+        audit = commands.add_parser("audit", help="all findings of requests, with plans and with what nobody reads")
+        audit.add_argument(
+            "endpoints",
+            nargs="*",
+            metavar="ENDPOINT",
+            help="as for fix; without any, each GET route that has no parameter",
+        )
+        audit.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
+        audit.add_argument("--query", default="", help="query string for every request")
+        audit.add_argument("--json", action="store_true", help="one document on standard output; see audits.py")
+
     def handle(self, *arguments: Any, **options: Any) -> None:
+        (self._fix if options["command"] == "fix" else self._audit)(options)
+
+    def _audit(self, options: dict[str, Any]) -> None:
+        requests = {
+            endpoint: _request(endpoint, options["query"], options["user"])
+            for endpoint in options["endpoints"] or _readable()
+        }
+        report = audited(requests)
+        if options["json"]:
+            self._write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+        else:
+            for line in report.lines():
+                self._write(line)
+        if report.has_findings:
+            raise SystemExit(UNPROVEN)
+
+    def _fix(self, options: dict[str, Any]) -> None:
         request = _request(options["endpoint"], options["query"], options["user"])
         without: list[str] = options["without"]
         whole = replay(request)
@@ -96,6 +127,11 @@ def _request(endpoint: str, query: str, user: str | None) -> HttpRequest:
         request._force_auth_user = found  # type: ignore[attr-defined] # DRF's name for whom a test logs in
         request._cached_user = found  # type: ignore[attr-defined] # Django's, of its middleware
     return request
+
+
+def _readable() -> list[str]:
+    """The GET routes that need no parameter to be asked."""
+    return [name for name in all_endpoints() if name.startswith("GET ") and "{" not in name]
 
 
 def _user(name: str) -> Any:

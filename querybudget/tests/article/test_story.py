@@ -5,6 +5,7 @@ somebody once wanted them, all offices of that person with their companies.
 """
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -166,3 +167,33 @@ def test_what_can_not_be_done_is_said_in_a_line(arguments, message):
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
     assert error.value.returncode == 2
+
+
+def audit(*arguments):
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as finished:
+        call_command("querybudget", "audit", *arguments, stdout=out, no_color=True)
+    assert finished.value.code == 1
+    return out.getvalue()
+
+
+def test_an_audit_lists_every_endpoint_with_its_findings():
+    lines = audit("GET /article/orders", "GET /article/offices").splitlines()
+    assert lines[0] == "GET /article/orders: 176 queries, status 200, 18,078 bytes"
+    assert '       → .prefetch_related("rooms")' in lines
+    assert "Fetched, and read by none of these requests:" in lines
+    assert any("was never read" in line and "columns of Office" in line for line in lines)
+
+
+def test_an_audit_as_json_says_what_each_field_costs():
+    report = json.loads(audit("GET /article/orders", "--json"))
+    endpoint = report["endpoints"]["GET /article/orders"]
+    assert (endpoint["status"], endpoint["count"], len(endpoint["queries"])) == (200, 176, 176)
+    assert [finding["count"] for finding in endpoint["findings"] if finding["kind"] == "n_plus_one"] == [
+        114,
+        20,
+        20,
+        20,
+    ]
+    assert {field["path"]: field["queries"] for field in endpoint["fields"]}["placed_by.offices"] == 134
+    assert endpoint["queries"][2]["parameters"] is None
