@@ -12,7 +12,7 @@ import functools
 import sys
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from types import CodeType, FrameType
@@ -21,13 +21,12 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.fields.related_descriptors import ManyToManyDescriptor
 
-from querybudget.frames import Location, Owner, owner_of
+from querybudget.frames import Location, Owner, location, owner_of
 from querybudget.loops import Loop, suspended
 from querybudget.origins import Origin, origin_of
 from querybudget.syntax import declaration, has_comprehension, loop_variables
 
 
-@dataclass(slots=True, eq=False)
 class Cause:
     """Why a query was made.
 
@@ -45,7 +44,6 @@ class Cause:
     keeps the answer, so that it will not ask again.
     """
 
-    location: Location | None = None
     operation: str = ""
     relation: tuple[type[Model], str] | None = None
     subject: type[Model] | None = None
@@ -56,11 +54,15 @@ class Cause:
     fields: tuple[str, ...] = ()
     method: str = ""
     loop: Loop | Origin | None = None
-    inside: list[tuple[CodeType, int, dict[str, Any]]] = field(default_factory=list)
     loop_line: tuple[CodeType, int] | None = None
     each_item: bool = False
     remembered: bool = False
     peers: bool = False
+
+    def __init__(self, location: Location | None = None) -> None:
+        # What is not found stays the class's: a query has one of these, and most of it is empty.
+        self.location = location
+        self.inside: list[tuple[CodeType, int, dict[str, Any]]] = []
 
     @property
     def path(self) -> str:
@@ -174,14 +176,14 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
         if role is library_code:
             below = False
             if library is None:
-                library = Location(code.co_filename, frame.f_lineno, library=True)
+                library = location(code.co_filename, frame.f_lineno, True)
         elif role.__class__ is _Operation:
             if below:
                 operation = (role, frame)
         elif role is application:
             below = False
             if cause.location is None:
-                cause.location = Location(code.co_filename, frame.f_lineno)
+                cause.location = location(code.co_filename, frame.f_lineno)
             if cause.loop is None:
                 if loops is None or id(frame) not in loops:
                     _look_for_rows(cause, frame)
@@ -205,7 +207,7 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
         else:
             below = False
             if library is None:
-                library = Location(code.co_filename, frame.f_lineno, library=True)
+                library = location(code.co_filename, frame.f_lineno, True)
             if role is _Role.ITEMS:
                 cause.each_item = True
             elif role is _Role.LIST and not serializers:
@@ -306,6 +308,7 @@ def _read_operation(cause: Cause, operation: _Operation, frame: FrameType) -> No
     cause.origin = origin_of(instance)
 
 
+@functools.cache
 def _attribute_of(descriptor: Any) -> str:
     related = getattr(descriptor, "related", None)
     if related is not None:

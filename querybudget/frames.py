@@ -29,6 +29,10 @@ class Location:
         return f"{_shown(self.file, self.library, os.getcwd())}:{self.line}"  # noqa: PTH109
 
 
+location = cache(Location)
+"""A `Location`, made once for each line."""
+
+
 @cache
 def _shown(file: str, library: bool, current: str) -> str:
     path = os.path.abspath(file)  # noqa: PTH100 - folds "..", follows no link

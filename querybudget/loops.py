@@ -25,10 +25,14 @@ class Loop:
     frame: int = 0
     rows: int = 0
 
+    _many: bool | None = None
+
     @property
     def many(self) -> bool:
         """Whether there could be several rows to go through."""
-        return self.query is None or could_return_several(self.query)
+        if self._many is None:
+            self._many = self.query is None or could_return_several(self.query)
+        return self._many
 
 
 suspended: list[Loop] = []
