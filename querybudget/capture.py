@@ -19,8 +19,11 @@ from typing import Self
 
 from querybudget import hooks
 from querybudget.context import everywhere, listening, open_watches
+from querybudget.findings import Finding, find
 from querybudget.hooks import UnseenQueriesError
 from querybudget.query import Query
+from querybudget.reads import Audit, judge_reads, reading
+from querybudget.tracing import tracing
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +31,7 @@ class Watch:
     """What `watch()` returns; open it with `with` or `async with`.
 
     `queries`: in the order in which they ended; empty when `detail` is off. `count` and `seconds`:
-    number and time of the queries that are not control statements.
+    number and time of the queries that are not control statements. `audited`: what was fetched and read.
     """
 
     detail: bool = True
@@ -37,12 +40,19 @@ class Watch:
     count: int = 0
     seconds: float = 0.0
     closed: bool = True
+    audited: Audit | None = None
     _token: Token[tuple[Watch, ...]] | None = field(default=None, repr=False)
 
     @property
     def counted(self) -> list[Query]:
         """The queries that count against a budget: all but control statements."""
         return [query for query in self.queries if query.kind != "control"]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the queries, dearest first; empty when `detail` is off."""
+        found = find(self.queries)
+        return found + judge_reads([self.audited]) if self.audited else found
 
     def open(self) -> None:
         """Start to see queries, namely those inside `resume` blocks."""
@@ -52,6 +62,10 @@ class Watch:
         except UnseenQueriesError:
             hooks.release()
             raise
+        if self.detail:
+            tracing.acquire()
+        if self.audited:
+            reading.acquire()
         self.closed = False
         if self.process_wide:
             everywhere.append(self)
@@ -69,6 +83,11 @@ class Watch:
             everywhere.remove(self)
         in_place = hooks.in_place()
         hooks.release()
+        if self.audited:
+            reading.release()
+            self.audited.close()
+        if self.detail:
+            tracing.release()
         if not in_place:
             raise UnseenQueriesError(
                 "CursorWrapper._execute was replaced while a watch was open: queries may be missing"
@@ -115,13 +134,15 @@ class Watch:
         self.__exit__(kind, error, traceback)
 
 
-def watch(*, detail: bool = True, process_wide: bool = False) -> Watch:
+def watch(*, detail: bool = True, process_wide: bool = False, audit: bool = False) -> Watch:
     """A `Watch` on the code inside `with watch() as seen:`.
 
     Args:
-        detail: keep a `Query` with shape and application line for each statement (at most 15 µs
+        detail: keep a `Query` with shape and cause for each statement (at most 25 µs
             each); without, only `count` and `seconds` are kept (at most 2 µs).
         process_wide: also see the queries of threads that no watched code started, such as a pool
             that was there before. Every query of the process is then taken for the watched code's.
+        audit: also follow which columns and relations are read, for the findings "over_fetch" and
+            "unused_eager_load"; makes the watched code several times slower, and keeps its rows.
     """
-    return Watch(detail=detail, process_wide=process_wide)
+    return Watch(detail=detail or audit, process_wide=process_wide, audited=Audit() if audit else None)

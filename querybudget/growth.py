@@ -89,7 +89,7 @@ def grown_shapes(seen: dict[int, list[Query]]) -> list[GrownShape]:
 
 
 def _queries_at(size: int, make: Callable[[int], object], call: Callable[[], object]) -> list[Query]:
-    with _rolled_back():
+    with rolled_back():
         make(size)
         with watch() as seen:
             call()
@@ -97,7 +97,7 @@ def _queries_at(size: int, make: Callable[[int], object], call: Callable[[], obj
 
 
 @contextlib.contextmanager
-def _rolled_back() -> Iterator[None]:
+def rolled_back() -> Iterator[None]:
     """Undo the block on every database that the running test may use."""
     with contextlib.ExitStack() as stack:
         opened = []

@@ -19,8 +19,8 @@ from asgiref.sync import SyncToAsync
 from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
+from querybudget.causes import cause_of_query, latest
 from querybudget.context import everywhere, listening
-from querybudget.frames import application_frame
 from querybudget.query import Query
 from querybudget.shape import statement
 from querybudget.threads import carrying_start, carrying_submit, locating_call
@@ -37,7 +37,7 @@ COPIES = frozenset({"copy", "copy_expert", "copy_from", "copy_to", "stream"})
 """Driver methods that send a statement and that Django hands through unwrapped."""
 
 _CALLED = 3
-"""Frames to skip: `application_frame`, `_record` and the hook itself."""
+"""Frames to skip: `cause_of_query`, `_record` and the hook itself."""
 
 Hook = Callable[..., Any]
 
@@ -144,7 +144,7 @@ def _recording_execute(original: Hook) -> Hook:
         try:
             return original(self, sql, params, *ignored)
         finally:
-            _record(watches, self, sql, perf_counter() - start, bool(self.db.execute_wrappers))
+            _record(watches, self, sql, perf_counter() - start, params, bool(self.db.execute_wrappers))
 
     return execute
 
@@ -192,7 +192,9 @@ def _recording_copy(cursor: Any, name: str, method: Hook) -> Hook:
     return copy
 
 
-def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float, wrapped: bool = False) -> None:
+def _record(
+    watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float, params: Any = None, wrapped: bool = False
+) -> None:
     """Book a statement with every open watch: those around this context, and the process-wide ones."""
     text = sql if type(sql) is str else _text(sql, cursor)
     parsed = statement(text)
@@ -205,9 +207,8 @@ def _record(watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float, 
             watch.seconds += duration
         if watch.detail:
             if query is None:
-                query = Query(
-                    cursor.db.alias, text, parsed, duration, application_frame(_CALLED, past_wrappers=wrapped)
-                )
+                cause = latest.cause = cause_of_query(_CALLED, past_wrappers=wrapped)
+                query = Query(cursor.db.alias, text, parsed, duration, cause, params)
                 cursor.__dict__["_querybudget_query"] = query
             watch.queries.append(query)
 

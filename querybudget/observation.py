@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from querybudget.findings import FAILING, Finding, find
 from querybudget.ledger import Budget
 from querybudget.query import Query
 
@@ -19,7 +20,7 @@ class Observation:
     `counts`: number of queries of each label, in order of first appearance, control statements left
     out. `rows`: the most rows that a single read returned; one row hides an N+1, however many
     queries return one. `totals`: rows of all reads of a label. `places`: where a label's queries
-    came from, "file:line", with their number.
+    came from, "file:line", with their number. `findings`: what is wrong with them, dearest first.
     """
 
     endpoint: str
@@ -28,9 +29,10 @@ class Observation:
     rows: int
     totals: Mapping[str, int]
     places: Mapping[str, Mapping[str, int]]
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(cls, endpoint: str, test: str, queries: Iterable[Query]) -> Observation:
+    def of(cls, endpoint: str, test: str, queries: Sequence[Query]) -> Observation:
         """The observation of the `queries` of one request."""
         counts: Counter[str] = Counter()
         totals: Counter[str] = Counter()
@@ -45,7 +47,7 @@ class Observation:
             if query.kind == "read":
                 totals[label] += query.rows
                 rows = max(rows, query.rows)
-        return cls(endpoint, test, counts, rows, totals, places)
+        return cls(endpoint, test, counts, rows, totals, places, tuple(find(queries)))
 
     def queries(self, budget: Budget | None = None) -> int:
         """How many count against `budget`: all but those of the shapes that it knows."""
@@ -56,6 +58,11 @@ class Observation:
         """The labels as the ledger writes them, "read shop_office ×2", without the known ones."""
         known = budget.known if budget else {}
         return tuple(with_times(label, count) for label, count in self.counts.items() if label not in known)
+
+    def loops(self, budget: Budget | None = None) -> list[Finding]:
+        """The findings that fail a test by themselves: the N+1s that `budget` does not know."""
+        known = budget.known if budget else {}
+        return [finding for finding in self.findings if finding.kind in FAILING and finding.label not in known]
 
     def steeper(self, budget: Budget) -> dict[str, int]:
         """Known labels with more queries than their `per_row` allows, each with what it allows.

@@ -3,6 +3,7 @@
     [tool.querybudget]
     ledger = "query-budgets.toml"
     ignore = ["* /admin/*", "GET /static/*"]
+    loops = "report"
 
     [tool.querybudget.groups]
     "ANY /reports" = ["* /reports/*"]
@@ -37,12 +38,16 @@ UNROUTED = "* (no route)"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where the ledger is, and which endpoints it leaves out, books under a common name or splits."""
+    """Where the ledger is, and which endpoints it leaves out, books under a common name or splits.
+
+    `loops_fail`: an N+1 within the budget fails the test; otherwise it is only listed at the end.
+    """
 
     ledger: Path
     ignore: tuple[str, ...] = ()
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+    loops_fail: bool = True
 
     def booked_as(self, endpoint: str) -> str | None:
         """The ledger's name for an endpoint: its group's, its own, or None if it is ignored."""
@@ -75,19 +80,23 @@ def read_options(folder: Path) -> Options:
         except ValueError as error:
             raise UsageError(f"{pyproject}: {error}") from error
     where = f"{pyproject}: [tool.querybudget]"
-    if unknown := sorted(table.keys() - {"ledger", "ignore", "groups", "variants"}):
-        raise UsageError(f"{where} knows ledger, ignore, groups and variants, not {', '.join(unknown)}")
+    if unknown := sorted(table.keys() - {"ledger", "ignore", "groups", "variants", "loops"}):
+        raise UsageError(f"{where} knows ledger, ignore, groups, variants and loops, not {', '.join(unknown)}")
     groups = table.get("groups", {})
     if not isinstance(groups, dict):
         raise UsageError(f"{where} groups must be a table of name = [patterns], not {groups!r}")
     ledger = table.get("ledger", "query-budgets.toml")
     if not isinstance(ledger, str):
         raise UsageError(f"{where} ledger must be a path, not {ledger!r}")
+    loops = table.get("loops", "fail")
+    if loops not in ("fail", "report"):
+        raise UsageError(f"{where} loops must be 'fail' or 'report', not {loops!r}")
     return Options(
         ledger=folder / ledger,
         ignore=_patterns(table.get("ignore", []), f"{where} ignore"),
         groups={name: _patterns(patterns, f"{where} groups.{name!r}") for name, patterns in groups.items()},
         variants=_variants(table.get("variants", {}), f"{where} variants"),
+        loops_fail=loops == "fail",
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from querybudget.growth import QueryGrowth
     from querybudget.report import Report
     from querybudget.run import Exemption, Run
+    from querybudget.verdict import Violation
 
 MARKER = (
     "query_budget(queries, endpoint='*', reason=''): in this test the endpoints that match the pattern have this "
@@ -116,13 +117,20 @@ class BudgetPlugin:
         if getattr(item, "_excinfo", None):  # unittest keeps its failures to itself until the report is made
             self._attach(item)
         elif violations := self.run.end():
-            pytest.fail("\n\n".join(violation.message for violation in violations), pytrace=False)
+            pytest.fail("\n\n".join(map(self._message, violations)), pytrace=False)
         return result
 
     def _attach(self, item: pytest.Item) -> None:
         """A test that failed by itself keeps its own failure; budgets are a section below it."""
         for violation in self.run.end():
-            item.add_report_section("call", "query budget", violation.message)
+            item.add_report_section("call", "query budget", self._message(violation))
+
+    def _message(self, violation: Violation) -> str:
+        """In colour where the terminal has it; a worker of xdist knows of none."""
+        from querybudget.message import coloured
+
+        writer = None if self.is_worker else self.config.get_terminal_writer()
+        return coloured(violation.message) if writer and writer.hasmarkup else violation.message
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

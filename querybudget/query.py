@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from querybudget.causes import Cause
 from querybudget.frames import Location
 from querybudget.shape import Kind, Statement
 
@@ -13,15 +15,21 @@ class Query:
     """One statement sent to a database.
 
     `rows`: fetched so far by the code under watch. `duration`: seconds in the driver, without
-    fetching. `location`: the line of the application that caused it, if one was found.
+    fetching. `cause`: who made it. `parameters`: as handed to the driver, in no report by default.
     """
 
     alias: str
     sql: str
     statement: Statement
     duration: float
-    location: Location | None
+    cause: Cause
+    parameters: Any = field(default=None, repr=False)
     rows: int = 0
+
+    @property
+    def location(self) -> Location | None:
+        """The line of the application that caused it, if one was found."""
+        return self.cause.location
 
     @property
     def kind(self) -> Kind:
@@ -36,3 +44,22 @@ class Query:
         """Verb and tables, and the database where it is not the default one: "read log_entry @archive"."""
         label = self.statement.label
         return label if self.alias == "default" else f"{label} @{self.alias}"
+
+    def as_dict(self, *, parameters: bool = False) -> dict[str, Any]:
+        """For JSON: seconds, rows, names and lines; values only with `parameters`, as text."""
+        cause = self.cause
+        relation = cause.relation and f"{cause.relation[0]._meta.label}.{cause.relation[1]}"
+        return {
+            "alias": self.alias,
+            "kind": self.kind,
+            "label": self.label,
+            "shape": self.shape,
+            "sql": self.sql if parameters else self.shape,
+            "parameters": repr(self.parameters) if parameters else None,
+            "seconds": self.duration,
+            "rows": self.rows,
+            "location": str(self.location) if self.location else None,
+            "operation": cause.operation,
+            "relation": relation,
+            "path": cause.path,
+        }

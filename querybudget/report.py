@@ -63,6 +63,7 @@ class Report:
         for heading, entries in (
             ("Over budget after the test was over", list(self.late)),
             *self._changed(),
+            ("Queries for each row (N+1)", self._loops()),
             ("Queries grow with rows", self._growing()),
             ("Budgets that can be tightened (pytest --query-budgets=update)", self._loose()),
             ("Unproven: every test read fewer than two rows, and one row hides a loop", self.unproven()),
@@ -79,6 +80,9 @@ class Report:
             yield "Raised budgets", self.changes.raised
             yield "Deleted: no test and no route", self.changes.deleted
             yield "Over budget, kept as it is (raise it with --query-budgets-raise)", self.changes.refused
+
+    def _loops(self) -> list[str]:
+        return [f"{endpoint}: {loop}" for endpoint, seen in self.tally for loop in sorted(seen.loops)]
 
     def _growing(self) -> list[str]:
         lines = []

@@ -29,6 +29,7 @@ from django.views.generic.base import View
 from querybudget import hooks
 from querybudget.capture import Watch
 from querybudget.endpoints import endpoint_of, endpoint_of_view
+from querybudget.tracing import tracing
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +73,7 @@ _lock = threading.Lock()
 _listeners: list[Listener] = []
 _originals: list[tuple[type, str, Any]] = []
 _measured: ContextVar[Measurement | None] = ContextVar("querybudget_measurement", default=None)
+_ignored: ContextVar[bool] = ContextVar("querybudget_ignored", default=False)
 _unrendered: WeakKeyDictionary[HttpResponseBase, Measurement] = WeakKeyDictionary()
 
 
@@ -79,6 +81,7 @@ def start(listener: Listener) -> None:
     """Tell `listener` of each finished request of this process. Django's settings must be configured."""
     with _lock:
         if not _listeners:
+            tracing.acquire()
             hooks.acquire()  # for the whole time: patching anew for each request would cost more than it counts
             _install()
         _listeners.append(listener)
@@ -93,6 +96,17 @@ def stop(listener: Listener) -> None:
                 owner, name, original = _originals.pop()
                 setattr(owner, name, original)
             hooks.release()
+            tracing.release()
+
+
+@contextlib.contextmanager
+def unmeasured() -> Iterator[None]:
+    """Take no request of the block for one that a test made."""
+    token = _ignored.set(True)
+    try:
+        yield
+    finally:
+        _ignored.reset(token)
 
 
 def _install() -> None:
@@ -177,6 +191,8 @@ async def _async_pieces(measurement: Measurement, body: AsyncIterator[bytes]) ->
 
 def _get_response(original: Any) -> Any:
     def get_response(self: BaseHandler, request: HttpRequest) -> Any:
+        if _ignored.get():
+            return original(self, request)
         with measuring(Measurement(request)) as measurement:
             response = original(self, request)
         answered(measurement, response)
@@ -197,7 +213,7 @@ def _get_response_async(original: Any) -> Any:
 
 def _dispatch(original: Any) -> Any:
     def dispatch(self: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if _measured.get() is not None:
+        if _measured.get() is not None or _ignored.get():
             return original(self, request, *args, **kwargs)
         measurement = Measurement(request, type(self))
         with measuring(measurement):

@@ -6,19 +6,23 @@ Knows nothing of the test framework; `plugin` and `runner` drive it.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from querybudget import requests
 from querybudget.endpoints import all_endpoints
 from querybudget.ledger import Ledger
 from querybudget.observation import Observation
 from querybudget.options import Options
+from querybudget.proof import proof
 from querybudget.requests import Measurement
 from querybudget.tally import Tally
 from querybudget.variants import plain, with_variant
 from querybudget.verdict import Violation, judge
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 Mode = Literal["check", "update"]
 
@@ -71,12 +75,16 @@ class Run:
             self._violations = {}
 
     def end(self) -> list[Violation]:
-        """Close bodies that the test left open; what its requests broke, an endpoint once."""
+        """Close bodies that the test left open; what its requests broke, an endpoint once, with the proof of a fix."""
         for measurement in tuple(requests.unfinished):
             measurement.finish()
         with self._lock:
             self._open = False
-            return [violation for _, violation in sorted(self._violations.items())]
+            violations = [violation for _, violation in sorted(self._violations.items())]
+        return [
+            replace(violation, proved=tuple(proof(violation.request, violation.queries)), request=None)
+            for violation in violations
+        ]
 
     def routes(self) -> set[str]:
         """The URLconf's endpoints under the names of the ledger, without those it ignores."""
@@ -104,19 +112,22 @@ class Run:
         endpoint = self.options.variant_of(endpoint, measurement.request, measurement.response)
         with self._lock:
             seen = Observation.of(endpoint, self._test, measurement.watch.queries)
-            self._book(seen)
+            self._book(seen, measurement.request)
 
-    def _book(self, seen: Observation) -> None:
+    def _book(self, seen: Observation, request: HttpRequest) -> None:
         exemption = next((one for one in self._exemptions if one.covers(seen.endpoint)), None)
         if exemption is not None:
             self.tally.touch(seen)
             violation = None if exemption.queries is None else judge(seen, self.ledger, exemption.queries)
         else:
             self.tally.add(seen, self.ledger.budgets.get(seen.endpoint))
-            violation = judge(seen, self.ledger) if self.mode == "check" else None
+            violation = self._judge(seen) if self.mode == "check" else None
         if violation is None:
             return
         violations = self._violations if self._open else self.late
         worst = violations.get(seen.endpoint)
         if worst is None or violation.excess > worst.excess:
-            violations[seen.endpoint] = violation
+            violations[seen.endpoint] = replace(violation, request=request)
+
+    def _judge(self, seen: Observation) -> Violation | None:
+        return judge(seen, self.ledger, loops_fail=self.options.loops_fail)

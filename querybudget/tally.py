@@ -45,7 +45,7 @@ class EndpointTally:
 
     `worst`: the most queries that count against the budget. `shapes`: every make-up of a request
     with that many, of which the ledger keeps one. `points`: for each set of shapes the requests with
-    the fewest and the most rows.
+    the fewest and the most rows. `loops`: N+1s by their cause, a line of text each.
     """
 
     worst: int = -1
@@ -54,6 +54,7 @@ class EndpointTally:
     rows: int = 0
     tests: set[str] = field(default_factory=set)
     points: dict[str, tuple[Point, Point]] = field(default_factory=dict)
+    loops: set[str] = field(default_factory=set)
 
     def add(self, seen: Observation, budget: Budget | None) -> None:
         """Take in a request."""
@@ -63,12 +64,14 @@ class EndpointTally:
         self.tests.add(seen.test)
         point = Point(seen.rows, queries, seen.test)
         self._add_points("\n".join(sorted(seen.counts)), point, point)
+        self.loops |= {f"{loop.what} … {loop.location}\n    → {loop.advice}" for loop in seen.loops(budget)}
 
     def merge(self, other: EndpointTally) -> None:
         """Take in another process's tally of the same endpoint."""
         self._add_worst(other.worst, other.worst_test, other.shapes)
         self.rows = max(self.rows, other.rows)
         self.tests |= other.tests
+        self.loops |= other.loops
         for key, (few, many) in other.points.items():
             self._add_points(key, few, many)
 
@@ -124,6 +127,7 @@ class Tally:
                 "shapes": sorted(map(list, tally.shapes)),
                 "rows": tally.rows,
                 "tests": sorted(tally.tests),
+                "loops": sorted(tally.loops),
                 "points": {
                     key: [[point.rows, point.queries, point.test] for point in points]
                     for key, points in tally.points.items()
@@ -142,6 +146,7 @@ class Tally:
                     shapes={tuple(shapes) for shapes in entry["shapes"]},
                     rows=entry["rows"],
                     tests=set(entry["tests"]),
+                    loops=set(entry["loops"]),
                     points={key: (Point(*few), Point(*many)) for key, (few, many) in entry["points"].items()},
                 )
                 for name, entry in data.items()

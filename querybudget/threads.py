@@ -13,8 +13,8 @@ from typing import Any
 
 from asgiref.sync import SyncToAsync
 
+from querybudget.causes import awaited, cause_of_query
 from querybudget.context import listening, open_watches
-from querybudget.frames import application_frame, awaited_from
 
 
 def carrying_start(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,12 +57,12 @@ def locating_call(original: Callable[..., Any]) -> Callable[..., Any]:
     """`SyncToAsync.__call__`: the awaiting line is on the stack here, and no more in the thread."""
 
     async def call(self: SyncToAsync[..., Any], *arguments: Any, **named: Any) -> Any:
-        if not listening.get():
+        if not any(watch.detail for watch in listening.get()):
             return await original(self, *arguments, **named)
-        token = awaited_from.set(application_frame(2) or awaited_from.get())
+        token = awaited.set(cause_of_query(2))
         try:
             return await original(self, *arguments, **named)
         finally:
-            awaited_from.reset(token)
+            awaited.reset(token)
 
     return call

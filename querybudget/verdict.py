@@ -2,52 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from querybudget.ledger import Ledger
+from querybudget.message import listing
 from querybudget.observation import Observation, counts_of
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A request that broke its budget. `excess`: queries above it; for a missing budget, all."""
+    """A request that broke its budget, or that makes queries for each row.
+
+    `excess`: queries above the budget; for a missing budget and for an N+1, all that are concerned.
+    `request`: what to make again for a proof, whose lines come between `text` and `footer`.
+    """
 
     endpoint: str
     excess: int
-    message: str
+    text: str
+    footer: str = ""
+    proved: tuple[str, ...] = ()
+    request: HttpRequest | None = None
+    queries: int = 0
+
+    @property
+    def message(self) -> str:
+        return "\n".join(filter(None, [self.text, *self.proved, self.footer]))
 
 
-def judge(seen: Observation, ledger: Ledger, limit: int | None = None) -> Violation | None:
-    """The violation of a request, or None. `limit` replaces the ledger's budget (a test's marker)."""
+def judge(seen: Observation, ledger: Ledger, limit: int | None = None, *, loops_fail: bool = True) -> Violation | None:
+    """The violation of a request, or None. `limit` replaces the ledger's budget (a test's marker).
+
+    `loops_fail`: an N+1 is a violation within the budget too, unless the budget knows it.
+    """
     budget = ledger.budgets.get(seen.endpoint)
+    total = sum(seen.counts.values())
+
+    def violation(excess: int, head: str, lines: Iterable[str], footer: str = "") -> Violation:
+        found = ["", *listing(seen.findings), ""] if seen.findings else []
+        text = "\n".join([f"{seen.endpoint}: {head}      {seen.test}", *found, *lines])
+        return Violation(seen.endpoint, excess, text, footer, queries=total)
+
     if limit is not None:
-        queries = sum(seen.counts.values())
-        if queries <= limit:
+        if total <= limit:
             return None
-        head = f"{seen.endpoint}: {queries} queries, this test's own budget is {limit}"
-        return Violation(seen.endpoint, queries - limit, "\n".join([head, *_listing(seen)]))
+        return violation(total - limit, f"{_queries(total)}, this test's own budget is {limit}", _listing(seen))
     if budget is None:
         queries = seen.queries()
-        head = f"{seen.endpoint}: {_queries(queries)}, no budget in {ledger.path.name}"
         advice = "Give it one: pytest --query-budgets=update"
-        return Violation(seen.endpoint, queries, "\n".join([head, *_listing(seen), advice]))
-    where = f"{ledger.path.name}:{ledger.line_of(seen.endpoint)}"
+        return violation(queries, f"{_queries(queries)}, no budget in {ledger.path.name}", _listing(seen), advice)
+    where = f"Budget: {ledger.path.name}:{ledger.line_of(seen.endpoint)}"
     queries = seen.queries(budget)
     if queries > budget.queries:
-        head = f"{seen.endpoint}: {_queries(queries)}, budget {budget.queries} ({where})"
+        head = f"{_queries(queries)}, budget {budget.queries}"
         advice = "Mend it, or accept it: pytest --query-budgets=update --query-budgets-raise"
-        return Violation(seen.endpoint, queries - budget.queries, "\n".join([head, *_diff(seen, ledger), advice]))
+        return violation(queries - budget.queries, head, _diff(seen, ledger), f"{advice}\n{where}")
     if steeper := seen.steeper(budget):
         label, allowed = next(iter(steeper.items()))
         head = (
-            f"{seen.endpoint}: a known N+1 grew steeper: {seen.counts[label]}× {label}, "
-            f"{budget.known[label]:g} per row allow {allowed} ({where})"
+            f"a known N+1 grew steeper: {seen.counts[label]}× {label}, {budget.known[label]:g} per row allow {allowed}"
         )
         lines = (
             f"  + {seen.counts[label] - allowed}× {label}{_place(seen, label)}" for label, allowed in steeper.items()
         )
-        return Violation(seen.endpoint, seen.counts[label] - allowed, "\n".join([head, *lines]))
+        return violation(seen.counts[label] - allowed, head, lines, where)
+    if loops_fail and (loops := seen.loops(budget)):
+        concerned = sum(finding.count for finding in loops)
+        head = f"{_queries(queries)}, budget {budget.queries}, but {concerned} for each row"
+        advice = "Mend it, or tolerate it: known, in the ledger"
+        return violation(concerned, head, (), f"{advice}\n{where}")
     return None
 
 

@@ -65,8 +65,14 @@ def test_a_forgotten_join_turns_the_suite_red_and_names_endpoint_budget_and_line
     assert broken.returncode == pytest.ExitCode.TESTS_FAILED, broken.stdout
 
     budget = line_of(copy / "query-budgets.toml", '["GET /api/orders"]')
-    rendering = line_of(copy / "api" / "views.py", "return serializer.data")
+    field = line_of(copy / "orders" / "serializers.py", "    office = OfficeBriefSerializer(read_only=True)")
     said = broken.stdout.splitlines()
-    assert f"GET /api/orders: 6 queries, budget 3 (query-budgets.toml:{budget})" in said, broken.stdout
-    assert f"  + 3× read businesses_office … api/views.py:{rendering}" in said, broken.stdout
+    assert any(line.startswith("GET /api/orders: 6 queries, budget 3      tests/orders/") for line in said), (
+        broken.stdout
+    )
+    assert f"  + 3× read businesses_office … orders/serializers.py:{field}" in said, broken.stdout
+    found = f"office of each order  OrderSerializer.office  orders/serializers.py:{field}"
+    assert any("3×" in line and line.endswith(found) for line in said), broken.stdout
+    assert '     → .select_related("office")' in said, broken.stdout
+    assert f"Budget: query-budgets.toml:{budget}" in said, broken.stdout
     assert any(line.startswith("FAILED tests/orders/test_listing.py::test_without_parameters") for line in said)

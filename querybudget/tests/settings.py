@@ -11,7 +11,9 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "rest_framework",
+    "querybudget",
     "querybudget.tests.corpus",
+    "querybudget.tests.article",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -10,7 +10,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from querybudget import watch
+from querybudget import hooks, watch
 from querybudget.middleware import QueryBudgetMiddleware, request_measured
 
 LEDGER = """
@@ -58,6 +58,15 @@ urlpatterns = [
     path("tolerated", loop),
     path("admin/looping", loop),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _hooks_are_left_as_they_were():
+    """A middleware holds them for as long as its process lives."""
+    before = hooks._users
+    yield
+    while hooks._users > before:
+        hooks.release()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import pytest
 
+from querybudget.causes import Cause
 from querybudget.frames import Location
 from querybudget.ledger import Budget
 from querybudget.observation import Observation, counts_of
@@ -8,7 +9,7 @@ from querybudget.shape import statement
 
 
 def query(sql, rows=0, line=1, alias="default"):
-    return Query(alias, sql, statement(sql), 0.001, Location("/app/views.py", line), rows)
+    return Query(alias, sql, statement(sql), 0.001, Cause(Location("/app/views.py", line)), rows=rows)
 
 
 @pytest.fixture

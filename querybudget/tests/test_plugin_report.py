@@ -37,15 +37,18 @@ def test_the_table_and_the_lists(project):
     assert result.ret == 0
     lines = result.stdout.lines
     start = next(number for number, line in enumerate(lines) if "= query budgets =" in line)
-    assert [line.split() for line in lines[start + 2 : start + 8]] == [
+    assert [line.split() for line in lines[start + 2 : start + 10]] == [
         ["endpoint", "budget", "worst", "rows", "growth", "tests"],
         [lines[start + 3].strip()],
         ["GET", "/me", "2", "2", "1", "1"],
         ["GET", "/orders", "8", "5", "4", "+1.0/row", "2"],
         ["GET", "/orders/{pk}", "1", "1", "1", "1"],
-        ["Queries", "grow", "with", "rows:"],
+        ["Queries", "for", "each", "row", "(N+1):"],
+        ["GET", "/orders:", "customer", "of", "each", "order", "…", "shop/views.py:14"],
+        ["→", '.select_related("customer")'],
     ]
-    assert lines[start + 8 : -1] == [
+    assert lines[start + 10 : -1] == [
+        "Queries grow with rows:",
         "  GET /orders: +1.0 queries per row",
         "    2 queries, 1 rows in tests/test_orders.py::test_one",
         "    5 queries, 4 rows in tests/test_orders.py::test_four",
@@ -80,7 +83,7 @@ def test_complete_fails_a_run_that_leaves_a_route_out(project):
         project.edit("urls.py", line, "")
     project.edit("urls.py", 'path("page", views.OrderPage.as_view()),', "")
     with (project.path / "pyproject.toml").open("a") as settings:
-        settings.write('[tool.querybudget]\nignore = ["* /api"]\n')
+        settings.write('ignore = ["* /api"]\n')
     result = project.run("--query-budgets-complete")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("Routes that no test touched:")
@@ -89,7 +92,7 @@ def test_complete_fails_a_run_that_leaves_a_route_out(project):
 
 def test_complete_fails_a_run_that_leaves_an_entry_out(project):
     with (project.path / "pyproject.toml").open("a") as settings:
-        settings.write('[tool.querybudget]\nignore = ["* /[!o]*", "* /orders/*"]\n')
+        settings.write('ignore = ["* /[!o]*", "* /orders/*"]\n')
     project.write(ledger='["GET /orders"]\nqueries = 4\n')
     assert project.run("--query-budgets-complete").ret == 0
     project.write(ledger='["GET /orders"]\nqueries = 4\n\n["GET /gone"]\nqueries = 4\n')
@@ -100,7 +103,7 @@ def test_complete_fails_a_run_that_leaves_an_entry_out(project):
 
 def test_complete_fails_a_run_that_leaves_a_budget_unproven(project):
     with (project.path / "pyproject.toml").open("a") as settings:
-        settings.write('[tool.querybudget]\nignore = ["* /[!o]*", "* /orders/*"]\n')
+        settings.write('ignore = ["* /[!o]*", "* /orders/*"]\n')
     project.write(
         ledger='["GET /orders"]\nqueries = 4\n',
         tests__test_orders="def test_orders(client, make):\n    make(1)\n    client.get('/orders')\n",

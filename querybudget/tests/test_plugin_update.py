@@ -136,7 +136,7 @@ def test_missing(client, make):
 def test_ignored_and_grouped_endpoints(project):
     with (project.path / "pyproject.toml").open("a") as settings:
         settings.write(
-            '[tool.querybudget]\nledger = "budgets/all.toml"\nignore = ["* /me"]\n'
+            'ledger = "budgets/all.toml"\nignore = ["* /me"]\n'
             '[tool.querybudget.groups]\n"GET orders" = ["GET /orders*"]\n"unrouted" = ["* (no route)"]\n'
         )
     (project.path / "budgets").mkdir()

@@ -3,7 +3,6 @@
 import pytest
 
 VARIANTS = """
-[tool.querybudget]
 ignore = ["* /[!o]*", "* /orders/*"]
 
 [tool.querybudget.variants]
@@ -105,7 +104,7 @@ def test_what_no_variant_matches_does_not_profit_from_its_budget(varied):
     varied.edit("shop/views.py", 'if "events" in', 'if "e" in')
     result = varied.run("-k", "not events and not answer")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["GET /orders: 2 queries, budget 1 (query-budgets.toml:1)"])
+    result.stdout.fnmatch_lines(["GET /orders: 2 queries, budget 1 *"])
 
 
 def test_a_variant_over_its_budget_is_named(varied):
@@ -116,7 +115,7 @@ def test_a_variant_over_its_budget_is_named(varied):
     result = varied.run()
     result.assert_outcomes(passed=6, failed=1)
     result.stdout.fnmatch_lines(
-        ["GET /orders [[]hit[]]: 1 query, budget 0 (query-budgets.toml:18)", "  + 1× read shop_order … shop/views.py:*"]
+        ["GET /orders [[]hit[]]: 1 query, budget 0 *", "  + 1× read shop_order … shop/views.py:*"]
     )
 
 

@@ -1,4 +1,4 @@
-"""Capture and growth once more, on PostgreSQL."""
+"""Capture, growth, findings and plans once more, on PostgreSQL."""
 
 import os
 import subprocess
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-FILES = [str(Path(__file__).with_name(name)) for name in ("test_capture.py", "test_growth.py")]
+FILES = [
+    str(Path(__file__).with_name(name))
+    for name in ("test_capture.py", "test_growth.py", "test_findings.py", "test_plans.py")
+]
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """Views that are right, and that a tool which counts repetitions would accuse."""
 
+import functools
+
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import Q
 
@@ -95,6 +98,63 @@ def one_query_for_each_relation(request):
         [book.author.country.name, book.author.profile.biography, len(book.tags.all()), len(book.reviews.all())]
         for book in books
     )
+
+
+@functools.cache
+def _number_of(stars):
+    return Review.objects.filter(stars=stars).count()
+
+
+@alike
+def module_function_remembered(request):
+    _number_of.cache_clear()
+    return answer(_number_of(review.stars) for review in Review.objects.all())
+
+
+@alike
+def content_types_remembered(request):
+    ContentType.objects.clear_cache()
+    return answer(ContentType.objects.get_for_model(type(book)).model for book in Book.objects.all())
+
+
+@alike
+def relation_of_one_object_in_a_loop(request):
+    author = Author.objects.order_by("pk").first()
+    return answer(f"{author.country.name}: {book.title}" for book in Book.objects.all())
+
+
+@alike
+def lines_of_one_object(request):
+    author = Author.objects.order_by("pk").first()
+    return answer([author.country.name, *(book.title for book in author.books.all()), author.profile.biography])
+
+
+@alike(method="post", sizes=(2, 42))
+def buffer_written_now_and_then(request):
+    buffer = []
+    for book in Book.objects.iterator():
+        buffer.append(Tag(name=book.title))
+        if len(buffer) == 10:
+            Tag.objects.bulk_create(buffer)
+            buffer.clear()
+    Tag.objects.bulk_create(buffer)
+    return answer([])
+
+
+@alike(method="post")
+def read_again_after_a_write(request):
+    before = Country.objects.count()
+    Country.objects.create(name="new")
+    return answer([before, Country.objects.count()])
+
+
+@alike(method="post")
+def one_object_saved_after_a_loop(request):
+    country = Country.objects.first()
+    for author in Author.objects.all():
+        country.name = author.name[:20]
+    country.save()
+    return answer([])
 
 
 @alike(method="post")

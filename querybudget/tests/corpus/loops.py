@@ -247,6 +247,35 @@ def add_to_many_to_many(request):
     return answer([])
 
 
+@loop(method="post")
+def save_from_a_list(request):
+    books = list(Book.objects.all())
+    for book in books:
+        book.title += "!"
+        book.save(update_fields=["title"])
+    return answer([])
+
+
+@loop
+def lookup_from_a_list(request):
+    books = list(Book.objects.all())
+    names = ""
+    for book in books:
+        names += Author.objects.get(pk=book.author_id).name
+    return answer(names)
+
+
+@loop
+def lookup_by_listed_keys(request):
+    return answer(Author.objects.get(pk=pk).name for pk in Book.objects.values_list("author_id", flat=True))
+
+
+@loop
+def method_field_lookup_in_a_page(request):
+    page = list(Book.objects.order_by("pk")[:20])
+    return answer(serializers.LookupBook(page, many=True).data)
+
+
 @loop
 def second_database(request):
     return answer(Entry.objects.get(book_id=book.pk).text for book in Book.objects.all())

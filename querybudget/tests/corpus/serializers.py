@@ -107,3 +107,22 @@ class NewBook(serializers.ModelSerializer):
         model = Book
         fields = ["title", "author"]
         extra_kwargs = {"title": {"validators": [UniqueValidator(Book.objects.all())]}}
+
+
+class LookupBook(serializers.ModelSerializer):
+    author = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "author"]
+
+    def get_author(self, book):
+        return Author.objects.get(pk=book.author_id).name
+
+
+class NamedBook(serializers.ModelSerializer):
+    author = serializers.CharField(source="author.name")
+
+    class Meta:
+        model = Book
+        fields = ["title", "author"]

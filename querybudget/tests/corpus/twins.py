@@ -222,6 +222,33 @@ def add_to_many_to_many(request):
     return answer([])
 
 
+@fixed(method="post")
+def save_from_a_list(request):
+    books = list(Book.objects.all())
+    for book in books:
+        book.title += "!"
+    Book.objects.bulk_update(books, ["title"])
+    return answer([])
+
+
+@fixed
+def lookup_from_a_list(request):
+    books = list(Book.objects.select_related("author"))
+    return answer([book.author.name for book in books])
+
+
+@fixed
+def lookup_by_listed_keys(request):
+    authors = Author.objects.filter(pk__in=list(Book.objects.values_list("author_id", flat=True)))
+    return answer(author.name for author in authors)
+
+
+@fixed
+def method_field_lookup_in_a_page(request):
+    page = list(Book.objects.select_related("author").order_by("pk")[:20])
+    return answer(serializers.NamedBook(page, many=True).data)
+
+
 @fixed
 def second_database(request):
     return answer(entry.text for entry in Entry.objects.filter(book_id__in=[book.pk for book in Book.objects.all()]))

@@ -1,0 +1,104 @@
+"""Make a request again, with and without changes, in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
+
+from querybudget.advice import Change
+from querybudget.capture import watch
+from querybudget.findings import Finding, find
+from querybudget.growth import rolled_back
+from querybudget.loading import applied
+from querybudget.query import Query
+from querybudget.reads import Audit
+from querybudget.requests import unmeasured
+from querybudget.tracing import Patches
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, and what it took. `queries`: without control statements. `audited`: the rows."""
+
+    status: int
+    body: bytes
+    queries: list[Query]
+    findings: list[Finding]
+    audited: Audit | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.queries)
+
+    def is_same(self, other: Answer) -> bool:
+        """Whether nobody who asked could tell the two apart."""
+        return (self.status, self.body) == (other.status, other.body)
+
+
+def replay(
+    request: HttpRequest, changes: Sequence[Change] = (), without: Sequence[str] = (), *, audit: bool = False
+) -> Answer:
+    """The answer to a copy of `request` with `changes` applied and the fields of `without` left out.
+
+    `without`: dotted paths of serializer fields from the root one, "placed_by.offices". What is written
+    is rolled back on every database. `audit`: also follow what is read of the rows.
+    """
+    copy = _copied(request)
+    handler = BaseHandler()
+    handler.load_middleware()
+    with unmeasured(), rolled_back(), leaving_out(without), applied(changes), watch(audit=audit) as seen:
+        response: Any = handler.get_response(copy)
+        body = b"".join(response) if response.streaming else response.content
+        response.close()
+    return Answer(response.status_code, body, seen.counted, find(seen.queries), seen.audited)
+
+
+def _copied(request: HttpRequest) -> WSGIRequest:
+    environ = {
+        **request.META,
+        "REQUEST_METHOD": request.method,
+        "wsgi.input": io.BytesIO(getattr(request, "_body", b"")),
+    }
+    copy = WSGIRequest(environ)
+    copy._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+    for name in ("_force_auth_user", "_force_auth_token", "_cached_user"):
+        if hasattr(request, name):
+            setattr(copy, name, getattr(request, name))
+    return copy
+
+
+@contextlib.contextmanager
+def leaving_out(paths: Sequence[str]) -> Iterator[None]:
+    """Let DRF's serializers render without the fields at `paths`."""
+    if not paths:
+        yield
+        return
+    from rest_framework.serializers import Serializer
+
+    def without(original: Any) -> Any:
+        def fields(self: Any) -> Iterator[Any]:
+            return (field for field in original.fget(self) if _path(field) not in paths)
+
+        return property(fields)
+
+    patches = Patches((Serializer, "_readable_fields", without))
+    patches.acquire()
+    try:
+        yield
+    finally:
+        patches.release()
+
+
+def _path(field: Any) -> str:
+    names: list[str] = []
+    while field is not None:
+        names.append(field.field_name or "")
+        field = field.parent
+    return ".".join(name for name in reversed(names) if name)
