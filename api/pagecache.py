@@ -30,6 +30,7 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 from django.utils.http import parse_etags
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 PAGE_SECONDS = 3600
 PAGE_MOST = 1_000_000  # bytes of a body that is kept
@@ -145,6 +146,8 @@ def entity_tag(key: str, stamp: str) -> str:
 
 def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
     """DRF renders after the view; what is to be kept has to be rendered now."""
+    if not isinstance(response, Response):
+        return response  # type: ignore[no-any-return]
     response.accepted_renderer = request.accepted_renderer
     response.accepted_media_type = request.accepted_media_type
     response.renderer_context = view.get_renderer_context()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
@@ -17,11 +20,17 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from api import keyset, parameters
-from api.filters import RepeatedFilter
+from api.compiled import Compiled, compiled_for
+from api.filters import MOST_ID, RepeatedFilter
+from api.memo import Memo
 from api.pagecache import Freshness, answer
 from api.pagination import KeysetPagination
 from api.selection import Selection, apply, from_request
 from api.shaping import no_queries, plan_for
+from api.statements import Narrowing, conditions_of
+
+DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
+narrowings: Memo[Narrowing] = Memo()
 
 
 class ApiView(APIView):
@@ -68,8 +77,12 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         """The rows that this request's user may see."""
         raise NotImplementedError
 
+    def database(self) -> str:
+        """The alias of the database that lists are read from."""
+        return DEFAULT_DB_ALIAS
+
     def get_queryset(self) -> QuerySet[Any]:
-        return self.visible()
+        return self.visible().using(self.database())
 
     # --- What is computed, and what is known already
 
@@ -90,12 +103,35 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return answer(self, request, self.listed)
 
-    def listed(self, request: Request) -> Response:
+    def listed(self, request: Request) -> HttpResponse:
         self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
-        selection = from_request(request)
-        plan = plan_for(self.serializer_class, selection, self.order(request).columns)
+        selection, order = from_request(request), self.order(request)
+        compiled = self.compiled(request, selection)
+        if compiled:
+            return self.listed_by_the_database(request, compiled)
+        plan = plan_for(self.serializer_class, selection, order.columns)
         rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())))
         return self.get_paginated_response(self.render(rows, selection, many=True))
+
+    def listed_by_the_database(self, request: Request, compiled: Compiled) -> HttpResponse:
+        narrowing, alias = self.narrowing(request), self.database()
+        pagination: Any = self.paginator
+        objects = pagination.read(request, self, compiled.model, partial(compiled.page, alias, narrowing))
+        return pagination.written_response(map(compiled.filler(self.get_serializer_context()), objects))  # type: ignore[no-any-return]
+
+    # --- Answers that the database writes
+
+    def compiled(self, request: Request, selection: Selection) -> Compiled | None:
+        """How PostgreSQL writes the objects of this answer; None where the serializer renders them."""
+        if connection.vendor != "postgresql" or request.accepted_media_type not in DENSE:
+            return None
+        found = compiled_for(self.serializer_class, selection)
+        return found if isinstance(found, Compiled) else None
+
+    def narrowing(self, request: Request) -> Narrowing:
+        """The conditions on the rows that this user may see and this query asks for."""
+        subject = keyset.subject(request, self.freshness(request).audience)
+        return narrowings.get(type(self), subject, lambda: conditions_of(self.filter_queryset(self.visible())))
 
     def check_parameters(self, request: Request, own: set[str]) -> None:
         """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
@@ -116,9 +152,23 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return answer(self, request, self.retrieved)
 
-    def retrieved(self, request: Request) -> Response:
+    def retrieved(self, request: Request) -> HttpResponse:
         self.check_selection(request)
-        return Response(self.shown(from_request(request), self.kwargs["id"]))
+        selection, key = from_request(request), self.kwargs["id"]
+        compiled = self.compiled(request, selection)
+        if not compiled:
+            return Response(self.shown(selection, key))
+        audience = self.freshness(request).audience
+        narrowing = narrowings.get((type(self), "one"), audience, lambda: conditions_of(self.visible()))
+        written = compiled.one(narrowing, key) if key <= MOST_ID else None
+        if written is None:
+            raise self.not_found()
+        filler = compiled.filler(self.get_serializer_context())
+        return HttpResponse(filler(written), content_type="application/json")
+
+    def not_found(self) -> NotFound:
+        model: type[Model] = self.serializer_class.Meta.model
+        return NotFound(f"There is no such {model._meta.verbose_name}, or not for you.")
 
     def check_selection(self, request: Request) -> None:
         """Raises ValidationError naming what can't be shown; for a write to call before it writes."""
@@ -130,7 +180,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         plan = plan_for(self.serializer_class, selection)
         row = plan.shape(self.visible()).filter(pk=key).first()
         if row is None:
-            raise NotFound(f"There is no such {plan.model._meta.verbose_name}, or not for you.")
+            raise self.not_found()
         return self.render(row, selection)
 
     def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -62,9 +62,9 @@ class OrderViewSet(ScopedViewSet):
     def visible(self) -> QuerySet[Order]:
         return Order.objects.filter(self.scope.within(company="company", office="office"))
 
-    def get_queryset(self) -> QuerySet[Order]:
+    def database(self) -> str:
         """What lists, exports and summaries are made of: a replica's rows where one has caught up."""
-        return self.visible().using(database_for(self.scope))
+        return database_for(self.scope)
 
     def order(self, request: Request) -> keyset.Order:
         if "since_version" not in request.query_params:
@@ -157,18 +157,20 @@ class OrderExportViewSet(OrderViewSet):
     def exported(self, request: Request) -> StreamingHttpResponse:
         self.check_parameters(request, {"ordering", "fields", "expand", "format"})
         selection, order = from_request(request), self.order(request)
-        plan = plan_for(self.serializer_class, selection, order.columns)
-        orders = plan.shape(self.filter_queryset(self.get_queryset())).order_by(*order.names())
-        serializer: Any = self.serializer_class(many=True, context=self.get_serializer_context())
-        apply(selection, serializer)
         renderer = request.accepted_renderer
-        if renderer.format == "csv":
-            encode = export.CSV(serializer)
-            body = export.stream(orders, serializer.to_representation, encode, head=encode.header())
+        encoding = export.ndjson if renderer.format == "ndjson" else export.csv_of(self.serializer_class, selection)
+        alias, compiled = self.database(), self.compiled(request, selection)
+        if compiled:
+            slices = compiled.all(alias, self.narrowing(request), order, export.SLICE)
+            objects = export.written(slices, compiled.filler(self.get_serializer_context()))
         else:
-            body = export.stream(orders, serializer.to_representation, export.ndjson)
+            plan = plan_for(self.serializer_class, selection, order.columns)
+            orders = plan.shape(self.filter_queryset(self.visible().using(alias))).order_by(*order.names())
+            serializer: Any = self.serializer_class(many=True, context=self.get_serializer_context())
+            apply(selection, serializer)
+            objects = export.rendered(orders, serializer.to_representation)
         return StreamingHttpResponse(
-            body,
+            export.stream(alias, objects, encoding),
             content_type=f"{renderer.media_type}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="orders.{renderer.format}"'},
         )
@@ -183,12 +185,13 @@ class OrderEventViewSet(ScopedViewSet):
     keeps_pages = False
 
     def visible(self) -> QuerySet[OrderEvent]:
-        within = self.scope.within(company="order__company", office="order__office")
-        return OrderEvent.objects.filter(within, order=self.kwargs["id"])
+        orders = Order.objects.filter(self.scope.within(company="company", office="office"), pk=self.kwargs["id"])
+        return OrderEvent.objects.filter(order__in=orders)
 
-    def listed(self, request: Request) -> Response:
+    def listed(self, request: Request) -> HttpResponse:
         response = super().listed(request)
-        if not response.data["results"] and "cursor" not in request.query_params:
+        pagination: Any = self.paginator
+        if not pagination.page.rows and "cursor" not in request.query_params:
             raise NotFound("There is no such order, or not for you.")  # one that exists was at least placed
         return response
 

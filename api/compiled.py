@@ -1,0 +1,461 @@
+"""Answers that PostgreSQL writes: a serializer becomes one SQL expression, whose value is its JSON.
+
+`compiled` walks the fields of a serializer as `api.shaping` does, and finds for each the SQL that spells
+its column as DRF would. The text is made once by the ORM's compiler; a request binds parameters and joins
+what comes back. The serializer stays the declaration: what can't be said in SQL raises
+UncompilableError, whose message says why, and is rendered by the serializer itself.
+
+A method or property stays Python. SQL leaves a gap with the columns that it `@needs`, as JSON between two
+control characters, which no JSON text contains; each different gap is filled once a request.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericRelation
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    DateField,
+    DateTimeField,
+    DecimalField,
+    Expression,
+    F,
+    Field,
+    ForeignKey,
+    ForeignObject,
+    Func,
+    GeneratedField,
+    IntegerField,
+    JSONField,
+    Model,
+    OuterRef,
+    Subquery,
+    TextField,
+    When,
+)
+from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.settings import ISO_8601, api_settings
+
+from api import keyset
+from api.selection import Selection, apply, object_of
+from api.shaping import attribute, key_of, no_queries, relation_name
+from api.statements import Conditions, Narrowing, Slot, Statement
+
+GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
+MOST_ARGUMENTS = 100  # of one function, in PostgreSQL
+ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
+PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
+
+Bound = serializers.Field[Any, Any, Any, Any]
+
+
+class UncompilableError(Exception):
+    """A serializer that only DRF can render; the message says what of it, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What Python fills in: `field` reads an instance of `model` that has these columns and no others."""
+
+    model: type[Model]
+    columns: tuple[str, ...]
+    field: Bound
+
+    def fill(self, values: list[Any], context: Mapping[str, Any]) -> str:
+        """The JSON that the field makes of its columns' values."""
+        owner: Any = copy.copy(self.field.parent)
+        owner.parent, owner._context = None, context
+        field = copy.copy(self.field)
+        field.parent = owner
+        read = field.get_attribute(self.model.from_db(DEFAULT_DB_ALIAS, self.columns, values))
+        return spelt(None if read is None else field.to_representation(read))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """One object's JSON as an expression on rows of `model`, and the gaps in what it gives."""
+
+    model: type[Model]
+    expression: Expression
+    gaps: tuple[Gap, ...]
+
+    def filler(self, context: Mapping[str, Any]) -> Callable[[str], bytes]:
+        """A function that completes the expression's values, for one request; `context` is the serializer's."""
+        known: dict[str, str] = {}
+
+        def fill(gap: re.Match[str]) -> str:
+            filled = known.get(gap[0])
+            if filled is None:
+                with no_queries():
+                    filled = known[gap[0]] = self.gaps[int(gap[1])].fill(json.loads(gap[2]), context)
+            return filled
+
+        return lambda text: escaped(GAP.sub(fill, text)).encode()
+
+    def one(self, narrowing: Narrowing, key: int) -> str | None:
+        """The object with this key, its gaps open; None if there is none within `narrowing`."""
+        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, narrowing, value0=key)
+        return rows[0][0] if rows else None
+
+    def page(
+        self, alias: str, narrowing: Narrowing, order: keyset.Order, cursor: keyset.Cursor | None, limit: int
+    ) -> keyset.Page[str]:
+        """One query for `limit` objects, their gaps open, and the one that tells whether there are more."""
+        backwards = cursor is not None and cursor.backwards
+        operator = order.beyond(backwards=backwards) if cursor else ""
+        values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
+        rows = statement(self, order, operator, backwards=backwards, limited=True).rows(
+            alias, narrowing, **values, limit=limit + 1
+        )
+        page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
+        return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
+
+    def all(self, alias: str, narrowing: Narrowing, order: keyset.Order, size: int) -> Iterator[list[str]]:
+        """Every object, its gaps open, `size` at a time through a server-side cursor."""
+        for rows in statement(self, order).chunks(alias, narrowing, size):
+            yield [row[0] for row in rows]
+
+
+@lru_cache(maxsize=1024)
+def statement(
+    compiled: Compiled,
+    order: keyset.Order | None,
+    operator: str = "",
+    *,
+    backwards: bool = False,
+    limited: bool = False,
+) -> Statement:
+    """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`."""
+    rows = compiled.model._base_manager.filter(Conditions())
+    columns = order.columns if order else (key_of(compiled.model),)
+    if operator:
+        rows = rows.filter(keyset.RowComparison(columns, operator, [Slot(f"value{at}") for at in range(len(columns))]))
+    if order is None:
+        return Statement.of(rows.values_list(compiled.expression))
+    rows = rows.order_by(*order.names(backwards=backwards)).values_list(compiled.expression, *columns)
+    return Statement.of(rows, *((" LIMIT %s", Slot("limit")) if limited else ()))
+
+
+@lru_cache(maxsize=1024)  # clients choose the selection, hence the bound
+def compiled_for(serializer_class: type[serializers.BaseSerializer[Any]], selection: Selection) -> Compiled | str:
+    """`serializer_class` after `selection`; or why it has to render by itself."""
+    serializer = serializer_class()
+    apply(selection, serializer)
+    try:
+        return compiled(serializer)
+    except UncompilableError as reason:
+        return str(reason)
+
+
+def compiled(serializer: serializers.BaseSerializer[Any]) -> Compiled:
+    """Compile an instance of a model's serializer.
+
+    Raises:
+        UncompilableError: a field has no spelling in SQL.
+    """
+    shape = object_of(serializer)
+    model: type[Model] = shape.Meta.model  # type: ignore[attr-defined]
+    gaps: list[Gap] = []
+    return Compiled(model, Place(model, "", gaps).object(shape), tuple(gaps))
+
+
+# --- The walk
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`model`, reached from the rows through the to-one lookups `prefix`."""
+
+    model: type[Model]
+    prefix: str
+    gaps: list[Gap]
+
+    def object(self, serializer: serializers.Serializer[Any]) -> Expression:
+        if type(serializer).to_representation is not ROW:
+            raise UncompilableError(f"{type(serializer).__name__} has a to_representation of its own")
+        pieces: list[Expression | str] = []
+        for name, field in serializer.fields.items():
+            if not field.write_only:
+                pieces += [f"{',' if pieces else ''}{spelt(name)}:", self.value(field)]
+        return joined(["{", *pieces, "}"])
+
+    def value(self, field: Bound) -> Expression:
+        if field.source == "*" and isinstance(field, serializers.Serializer):
+            return self.object(field)
+        names = [] if field.source == "*" else field.source_attrs
+        here = self
+        for name in names[:-1]:
+            here = here.beyond(name, field)
+        found = attribute(here.model, names[-1]) if names else None
+        if found is None or not found.is_relation or names[-1] != relation_name(found):
+            return self.optional(here, field, here.leaf(field, found))
+        if isinstance(field, serializers.ListSerializer) and not field.source_attrs[:-1]:
+            return self.collection(field, found)
+        if isinstance(field, serializers.Serializer):
+            there = here.beyond(names[-1], field, last=True)
+            shown = there.object(field)
+            return there.or_null(shown) if may_be_null(found) else self.optional(here, field, shown)
+        raise UncompilableError(f"{where(field)}: {type(field).__name__} has no spelling in SQL")
+
+    def beyond(self, name: str, field: Bound, *, last: bool = False) -> Place:
+        """Where the to-one relation `name` leads."""
+        found = attribute(self.model, name)
+        if found is None or not found.is_relation or found.one_to_many or found.many_to_many:
+            raise UncompilableError(f"{where(field)}: {name} is no relation to one row")
+        if may_be_null(found) and not (last and isinstance(found, ForeignObject)) and not field.allow_null:
+            raise UncompilableError(f"{where(field)}: without {name} DRF leaves the field out")
+        return Place(found.related_model, f"{self.prefix}{name}__", self.gaps)  # type: ignore[arg-type]
+
+    def optional(self, there: Place, field: Bound, shown: Expression) -> Expression:
+        """`shown`, or null where there is no row to show it of; a row of an object is always there."""
+        return shown if there.prefix == self.prefix or not field.allow_null else there.or_null(shown)
+
+    def or_null(self, shown: Expression) -> Expression:
+        missing = When(**{f"{self.prefix}{key_of(self.model)}__isnull": True}, then=Text("null"))
+        return Case(missing, default=shown, output_field=TextField())
+
+    def leaf(self, field: Bound, column: Any) -> Expression:
+        if type(field).get_attribute not in (serializers.Field.get_attribute, serializers.ModelField.get_attribute):
+            raise UncompilableError(f"{where(field)}: {type(field).__name__} reads in a way of its own")
+        if column is not None and column.concrete:
+            spelling = spelling_of(field, stored(column))
+            if spelling is not None:
+                shown = spelling(F(f"{self.prefix}{column.attname}"))
+                return or_null(shown) if column.null else shown
+        return self.gap(field, column)
+
+    def gap(self, field: Bound, column: Any) -> Expression:
+        """Columns for Python to read; of this model only, as an instance without its relations is what it gets."""
+        read = {column} if column is not None else set(needed(self.model, field))
+        ordered = [each for each in self.model._meta.concrete_fields if each in read]
+        for each in ordered:
+            if not isinstance(stored(each), PLAIN):
+                raise UncompilableError(f"{where(field)}: {each.name} changes on its way through JSON")
+        self.gaps.append(Gap(self.model, tuple(each.attname for each in ordered), field))
+        values = Func(*(F(f"{self.prefix}{each.attname}") for each in ordered), function="json_build_array")
+        values.output_field = TextField()
+        return joined([f"\x01{len(self.gaps) - 1}:", values, "\x02"])
+
+    def collection(self, field: serializers.ListSerializer[Any], relation: Any) -> Expression:
+        model = relation.related_model
+        if (
+            type(field).to_representation is not LIST
+            or isinstance(relation, GenericRelation)
+            or not relation.one_to_many
+        ):
+            raise UncompilableError(f"{where(field)}: a collection of its own kind")
+        if not model._meta.ordering:
+            raise UncompilableError(f"{where(field)}: rows of {model.__name__} have no order (Meta.ordering)")
+        each = Place(model, "", self.gaps).object(object_of(field))
+        rows = model._default_manager.filter(**{relation.field.name: OuterRef(f"{self.prefix}pk")})
+        return joined(["[", Joined(rows.values_list(each)), "]"])
+
+
+def may_be_null(relation: Any) -> bool:
+    return bool(relation.null) if isinstance(relation, ForeignObject) else True
+
+
+def needed(model: type[Model], field: Bound) -> Iterator[Field[Any, Any]]:
+    """The columns of `model` that a method, or a property, of it reads by its own declaration."""
+    if isinstance(field, serializers.SerializerMethodField):
+        reader: Any = getattr(field.parent, str(field.method_name))
+    elif field.source == "*":
+        reader = type(field)
+    else:
+        reader = property_of(model, field.source_attrs[-1])
+    yield from columns_of(model, reader, field)
+
+
+def columns_of(model: type[Model], reader: Any, field: Bound) -> Iterator[Field[Any, Any]]:
+    for path in getattr(reader, "needs", ()):
+        found = None if "." in path else attribute(model, path)
+        if found is not None and getattr(found, "concrete", False):
+            yield found  # type: ignore[misc]
+        elif found is None and "." not in path:
+            yield from columns_of(model, property_of(model, path), field)
+        else:
+            raise UncompilableError(f"{where(field)}: it needs {path}, which is not of its own row")
+
+
+def stored(column: Any) -> Field[Any, Any]:
+    """The field that says what kind of value `column` has."""
+    if isinstance(column, ForeignKey):
+        return column.target_field
+    return column.output_field if isinstance(column, GeneratedField) else column  # type: ignore[no-any-return]
+
+
+def property_of(model: type[Model], name: str) -> Any:
+    reader = getattr(model, name, None)
+    return reader.func if isinstance(reader, cached_property) else getattr(reader, "fget", reader)
+
+
+def where(field: Bound) -> str:
+    return f"{type(field.parent).__name__}.{field.field_name}"
+
+
+# --- How a column is spelt
+
+Spelling = Callable[[F], Expression]
+
+
+def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
+    """How SQL writes `column` as `field` does; None where it is left to the field."""
+    for kind, matches, spelling in SPELLINGS:
+        if type(field).to_representation is kind.to_representation and isinstance(field, kind):
+            return spelling if matches(field, column) else None
+    return None
+
+
+def text(column: F) -> Expression:
+    return Func(column, function="to_json", output_field=TextField())
+
+
+def number(column: F) -> Expression:
+    return Func(column, template="%(expressions)s", output_field=TextField())
+
+
+def boolean(column: F) -> Expression:
+    return Func(column, template="(%(expressions)s)::text", output_field=TextField())
+
+
+def decimal(column: F) -> Expression:
+    return Func(column, template="('\"' || %(expressions)s || '\"')", output_field=TextField())
+
+
+def moment(column: F) -> Expression:
+    template = (
+        "('\"' || replace(to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '')"
+        " || 'Z\"')"
+    )
+    return Func(column, template=template, output_field=TextField())
+
+
+def decimal_fits(field: Any, column: Any) -> bool:
+    as_text = getattr(field, "coerce_to_string", api_settings.COERCE_DECIMAL_TO_STRING)
+    plain = as_text and not field.localize and not field.normalize_output and field.rounding is None
+    return bool(isinstance(column, DecimalField) and plain and field.decimal_places == column.decimal_places)
+
+
+def moment_fits(field: Any, column: Any) -> bool:
+    in_utc = settings.USE_TZ and settings.TIME_ZONE == "UTC" and getattr(field, "timezone", None) is None
+    plain = getattr(field, "format", api_settings.DATETIME_FORMAT).lower() == ISO_8601
+    return bool(isinstance(column, DateTimeField) and in_utc and plain)
+
+
+def date_fits(field: Any, column: Any) -> bool:
+    plain = getattr(field, "format", api_settings.DATE_FORMAT).lower() == ISO_8601
+    return isinstance(column, DateField) and not isinstance(column, DateTimeField) and plain
+
+
+def big_number_fits(field: Any, column: Any) -> bool:
+    as_text = getattr(field, "coerce_to_string", api_settings.COERCE_BIGINT_TO_STRING)
+    return isinstance(column, IntegerField) and not as_text
+
+
+def is_text(field: Any, column: Any) -> bool:
+    return isinstance(column, (CharField, TextField))
+
+
+def choices_are_text(field: Any, column: Any) -> bool:
+    return is_text(field, column) and all(isinstance(value, str) for value in field.choices)
+
+
+SPELLINGS: list[tuple[type[Bound], Callable[[Any, Any], bool], Spelling]] = [
+    (serializers.IntegerField, lambda field, column: isinstance(column, IntegerField), number),
+    (serializers.BigIntegerField, big_number_fits, number),
+    (serializers.CharField, is_text, text),
+    (serializers.ChoiceField, choices_are_text, text),
+    (serializers.BooleanField, lambda field, column: isinstance(column, BooleanField), boolean),
+    (serializers.DecimalField, decimal_fits, decimal),
+    (serializers.DateTimeField, moment_fits, moment),
+    (serializers.DateField, date_fits, text),
+    (serializers.ModelField, lambda field, column: type(column) is DateField, text),
+]
+
+
+# --- SQL
+
+
+class Text(Expression):
+    """A text of the code's own, as a literal."""
+
+    output_field = TextField()
+
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self.value = value
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        quoted = self.value.replace("'", "''").replace("%", "%%")
+        return f"'{quoted}'", []
+
+    def get_group_by_cols(self) -> list[Any]:
+        return []
+
+
+class Joined(Subquery):
+    """A subquery's texts, in its order, with commas between them."""
+
+    template = "array_to_string(ARRAY(%(subquery)s), ',')"
+    output_field = TextField()
+
+
+def or_null(shown: Expression) -> Expression:
+    return Func(shown, template="coalesce((%(expressions)s)::text, 'null')", output_field=TextField())
+
+
+def joined(pieces: Sequence[Expression | str]) -> Expression:
+    """One text of all of them; neighbouring texts, also those of parts, are one literal."""
+    flat: list[Expression] = []
+    for piece in pieces:
+        parts = (
+            piece.source_expressions
+            if isinstance(piece, Concat)
+            else [Text(piece) if isinstance(piece, str) else piece]
+        )
+        for part in parts:
+            if isinstance(part, Text) and flat and isinstance(flat[-1], Text):
+                flat[-1] = Text(flat[-1].value + part.value)
+            else:
+                flat.append(part)
+    return Concat(*flat)
+
+
+class Concat(Func):
+    function = "concat"
+    output_field = TextField()
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        parts, parameters = [], []
+        for expression in self.source_expressions:
+            sql, values = compiler.compile(expression)
+            parts.append(sql)
+            parameters += values
+        while len(parts) > MOST_ARGUMENTS:
+            parts = [
+                f"concat({', '.join(parts[at : at + MOST_ARGUMENTS])})" for at in range(0, len(parts), MOST_ARGUMENTS)
+            ]
+        return f"concat({', '.join(parts)})", parameters
+
+
+def escaped(text: str) -> str:
+    """JSON allows these two in strings, and JavaScript did not: DRF's renderer escapes them."""
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def spelt(value: Any) -> str:
+    """`value` as DRF's renderer writes it."""
+    rendered: bytes = JSONRenderer().render(value)
+    return rendered.decode() or "null"  # to it, None is no content
