@@ -171,6 +171,26 @@ def compiled(serializer: serializers.BaseSerializer[Any]) -> Compiled:
     return Compiled(model, Place(model, "", gaps).object(shape), tuple(gaps))
 
 
+def row(model: type[Model], fields: Mapping[str, Bound], columns: Mapping[str, Field[Any, Any]]) -> Expression:
+    """The JSON of a row that is no instance of `model`, as grouping makes them.
+
+    A nested serializer shows the relation of its name; of other fields `columns` has the kinds.
+
+    Raises:
+        UncompilableError: a field has no spelling in SQL.
+    """
+    pieces: list[Expression | str] = []
+    for name, field in fields.items():
+        if isinstance(field, serializers.Serializer):
+            shown = Place(model, "", []).beyond(name, field, last=True).object(field)
+        elif spelling := spelling_of(field, columns[name]):
+            shown = spelling(F(name))
+        else:
+            raise UncompilableError(f"{where(field)}: {type(field).__name__} has no spelling in SQL")
+        pieces += [f"{',' if pieces else ''}{spelt(name)}:", shown]
+    return joined(["{", *pieces, "}"])
+
+
 # --- The walk
 
 
@@ -244,8 +264,9 @@ class Place:
             if not isinstance(stored(each), PLAIN):
                 raise UncompilableError(f"{where(field)}: {each.name} changes on its way through JSON")
         self.gaps.append(Gap(self.model, tuple(each.attname for each in ordered), field))
-        values = Func(*(F(f"{self.prefix}{each.attname}") for each in ordered), function="json_build_array")
-        values.output_field = TextField()
+        values = Spelt(
+            *(F(f"{self.prefix}{each.attname}") for each in ordered), template="json_build_array(%(expressions)s)"
+        )
         return joined([f"\x01{len(self.gaps) - 1}:", values, "\x02"])
 
     def collection(self, field: serializers.ListSerializer[Any], relation: Any) -> Expression:
@@ -319,27 +340,24 @@ def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
 
 
 def text(column: F) -> Expression:
-    return Func(column, function="to_json", output_field=TextField())
+    return Spelt(column, template="to_json(%(expressions)s)")
 
 
 def number(column: F) -> Expression:
-    return Func(column, template="%(expressions)s", output_field=TextField())
+    return Spelt(column, template="%(expressions)s")
 
 
 def boolean(column: F) -> Expression:
-    return Func(column, template="(%(expressions)s)::text", output_field=TextField())
+    return Spelt(column, template="(%(expressions)s)::text")
 
 
 def decimal(column: F) -> Expression:
-    return Func(column, template="('\"' || %(expressions)s || '\"')", output_field=TextField())
+    return Spelt(column, template="('\"' || %(expressions)s || '\"')")
 
 
 def moment(column: F) -> Expression:
-    template = (
-        "('\"' || replace(to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '')"
-        " || 'Z\"')"
-    )
-    return Func(column, template=template, output_field=TextField())
+    written = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+    return Spelt(column, template=f"('\"' || replace({written}, '.000000', '') || 'Z\"')")
 
 
 def decimal_fits(field: Any, column: Any) -> bool:
@@ -412,8 +430,17 @@ class Joined(Subquery):
     output_field = TextField()
 
 
+class Spelt(Func):
+    """The JSON of a column, by a template."""
+
+    output_field = TextField()
+
+    def get_group_by_cols(self) -> list[Any]:
+        return [column for source in self.source_expressions for column in source.get_group_by_cols()]  # type: ignore[union-attr]
+
+
 def or_null(shown: Expression) -> Expression:
-    return Func(shown, template="coalesce((%(expressions)s)::text, 'null')", output_field=TextField())
+    return Spelt(shown, template="coalesce((%(expressions)s)::text, 'null')")
 
 
 def joined(pieces: Sequence[Expression | str]) -> Expression:

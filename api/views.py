@@ -121,11 +121,13 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     # --- Answers that the database writes
 
+    def written_by_database(self, request: Request) -> bool:
+        """Whether PostgreSQL writes this answer's objects, provided that they can be compiled."""
+        return connection.vendor == "postgresql" and request.accepted_media_type in DENSE
+
     def compiled(self, request: Request, selection: Selection) -> Compiled | None:
-        """How PostgreSQL writes the objects of this answer; None where the serializer renders them."""
-        if connection.vendor != "postgresql" or request.accepted_media_type not in DENSE:
-            return None
-        found = compiled_for(self.serializer_class, selection)
+        """How PostgreSQL writes them; None where the serializer renders them."""
+        found = compiled_for(self.serializer_class, selection) if self.written_by_database(request) else None
         return found if isinstance(found, Compiled) else None
 
     def narrowing(self, request: Request) -> Narrowing:
