@@ -7,14 +7,15 @@ and put there; other values stand in `Slot`s. Values are bound, never written in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import BooleanField, Expression, QuerySet
 
+Row = tuple[Any, ...]
 MARK = "/* conditions */"
 
 
@@ -47,6 +48,9 @@ class Narrowing:
     none: bool = False
 
 
+ANY = Narrowing("1 = 1", ())  # SQLite knew no TRUE before 3.23
+
+
 def conditions_of(queryset: QuerySet[Any]) -> Narrowing:
     """What narrows `queryset`, for statements on the same model; a subquery where it takes more than its own table."""
     query: Any = queryset.query
@@ -58,9 +62,9 @@ def conditions_of(queryset: QuerySet[Any]) -> Narrowing:
     try:
         sql, parameters = compiler.compile(query.where)
     except EmptyResultSet:
-        return Narrowing("false", (), none=True)
+        return Narrowing("1 = 0", (), none=True)
     except FullResultSet:
-        return Narrowing("true", ())
+        return ANY
     return Narrowing(f"({sql})", tuple(parameters))
 
 
@@ -72,14 +76,18 @@ class Statement:
     tail: str
     before: tuple[Any, ...]
     behind: tuple[Any, ...]
+    convert: Callable[[list[Row]], Iterable[Row]] | None  # where the database has no type of the column's own
 
     @classmethod
     def of(cls, queryset: QuerySet[Any], tail: str = "", *behind: Any) -> Statement:
         """Compile `queryset`, which is filtered by `Conditions()`; `tail` and its parameters follow at the end."""
-        sql, parameters = queryset.query.sql_with_params()
+        compiler: Any = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+        sql, parameters = compiler.as_sql()
         head, rest = sql.split(MARK)
         at = parameters.index(HERE)
-        return cls(head, rest + tail, parameters[:at], (*parameters[at + 1 :], *behind))
+        converters = compiler.get_converters(expression for expression, *_ in compiler.select)
+        convert = (lambda rows: map(tuple, compiler.apply_converters(rows, converters))) if converters else None
+        return cls(head, rest + tail, parameters[:at], (*parameters[at + 1 :], *behind), convert)
 
     def bound(self, narrowing: Narrowing, **values: Any) -> tuple[str, list[Any]]:
         """Text and parameters for a cursor; `values` are those of the slots."""
@@ -88,16 +96,17 @@ class Statement:
             values[each.name] if type(each) is Slot else each for each in parameters
         ]
 
-    def rows(self, alias: str, narrowing: Narrowing, **values: Any) -> list[tuple[Any, ...]]:
+    def rows(self, alias: str, narrowing: Narrowing, **values: Any) -> list[Row]:
         """All rows, through Django's cursor; no query where no row can match."""
         if narrowing.none:
             return []
         with connections[alias].cursor() as cursor:
             cursor.execute(*self.bound(narrowing, **values))
-            return cursor.fetchall()
+            rows = cursor.fetchall()
+        return list(self.convert(rows)) if self.convert else rows
 
-    def chunks(self, alias: str, narrowing: Narrowing, size: int, **values: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
-        """The rows, `size` at a time, through a server-side cursor."""
+    def chunks(self, alias: str, narrowing: Narrowing, size: int, **values: Any) -> Iterator[Sequence[Row]]:
+        """The rows, `size` at a time, through a server-side cursor. PostgreSQL only, where nothing is converted."""
         if narrowing.none:
             return
         with connections[alias].chunked_cursor() as cursor:

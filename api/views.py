@@ -117,7 +117,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         narrowing, alias = self.narrowing(request), self.database()
         pagination: Any = self.paginator
         objects = pagination.read(request, self, compiled.model, partial(compiled.page, alias, narrowing))
-        return pagination.written_response(map(compiled.filler(self.get_serializer_context()), objects))  # type: ignore[no-any-return]
+        return pagination.written_response(compiled.filler(self.get_serializer_context())(objects))  # type: ignore[no-any-return]
 
     # --- Answers that the database writes
 
@@ -165,8 +165,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         written = compiled.one(narrowing, key) if key <= MOST_ID else None
         if written is None:
             raise self.not_found()
-        filler = compiled.filler(self.get_serializer_context())
-        return HttpResponse(filler(written), content_type="application/json")
+        (body,) = compiled.filler(self.get_serializer_context())([written])
+        return HttpResponse(body, content_type="application/json")
 
     def not_found(self) -> NotFound:
         model: type[Model] = self.serializer_class.Meta.model

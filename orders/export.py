@@ -65,11 +65,11 @@ def stream(alias: str, objects: Objects, encoding: Encoding) -> Iterator[bytes]:
             yield encoding.encode(batch)
 
 
-def written(slices: Iterator[list[str]], fill: Callable[[str], bytes]) -> Objects:
+def written(slices: Iterator[list[str]], fill: Callable[[list[str]], list[bytes]]) -> Objects:
     """Orders that the database has written, with their gaps filled."""
     with closing(slices):
         for batch in slices:
-            yield [fill(each) for each in batch]
+            yield fill(batch)
 
 
 def rendered(orders: QuerySet[Any], render: Callable[[list[Any]], list[dict[str, Any]]]) -> Objects:
