@@ -32,6 +32,8 @@ from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.throttling import count
+
 PAGE_SECONDS = 3600
 PAGE_MOST = 1_000_000  # bytes of a body that is kept
 LOCK_SECONDS = 10  # after which a computation counts as lost
@@ -196,9 +198,4 @@ def tally(request: Request, outcome: str, *, flush: bool = False) -> None:
     if not flush:
         return
     for name in list(_counted):
-        number = _counted.pop(name, 0)
-        cache.add(name, 0, timeout=None)
-        try:
-            cache.incr(name, number)
-        except ValueError:  # evicted in between
-            continue
+        count(name, None, _counted.pop(name, 0))

@@ -105,7 +105,9 @@ POSTGRESQL = {
     "tcp_user_timeout": 30_000,
 }
 for database in DATABASES.values():
-    options = SQLITE if database["ENGINE"] == "django.db.backends.sqlite3" else POSTGRESQL
+    options = SQLITE
+    if database["ENGINE"] == "django.db.backends.postgresql":
+        database["ENGINE"], options = "api.postgresql", POSTGRESQL
     database["OPTIONS"] = options | database.get("OPTIONS", {})
 
 REDIS_URL = env.text("REDIS_URL")
