@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -23,7 +24,7 @@ from api import keyset, parameters
 from api.compiled import Compiled, compiled_for
 from api.filters import MOST_ID, RepeatedFilter
 from api.memo import Memo
-from api.pagecache import Freshness, answer
+from api.pagecache import Freshness, Lookup, answer, look, settled
 from api.pagination import KeysetPagination
 from api.selection import Selection, apply, from_request
 from api.shaping import no_queries, plan_for
@@ -31,6 +32,7 @@ from api.statements import Narrowing, conditions_of
 
 DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
 narrowings: Memo[Narrowing] = Memo()
+negotiations: Memo[tuple[BaseRenderer, str]] = Memo()
 
 
 class ApiView(APIView):
@@ -67,6 +69,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     serializer_class: type[serializers.ModelSerializer[Any]]
     keeps_pages: bool = True
+    lookup: Lookup | None = None
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination
     lookup_field = "id"
@@ -85,6 +88,40 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return self.visible().using(self.database())
 
     # --- What is computed, and what is known already
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.early(request) or super().dispatch(request, *args, **kwargs)
+
+    def early(self, request: Any) -> HttpResponseBase | None:
+        """A 304 or a kept page, by the same steps as later but before DRF sets a request up; None for anything else.
+
+        What goes wrong here, does so again on the ordinary way, which has an answer to it. Nothing is asked
+        twice: the user is known to the request, and what was looked up to the view.
+        """
+        negotiated = negotiations.get(type(self), asked_format(request))
+        if request.method not in ("GET", "HEAD") or negotiated is None or connection.in_atomic_block:
+            return None
+        request.accepted_renderer, request.accepted_media_type = negotiated
+        try:
+            (authenticator,) = self.get_authenticators()
+            identity = authenticator.authenticate(request)
+            if identity is None:
+                return None
+            request.user, request.auth = identity
+            if not all(permission.has_permission(request, self) for permission in self.get_permissions()):
+                return None
+            self.lookup = look(self, request)
+        except Exception:
+            return None
+        response = settled(request, self.lookup)
+        if response is None:
+            return None
+        self.headers = self.default_response_headers
+        return self.finalize_response(request, response)  # type: ignore[no-any-return]
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        renderer, media_type = super().perform_content_negotiation(request, force)
+        return negotiations.keep(type(self), asked_format(request), (renderer, media_type))
 
     def freshness(self, request: Request) -> Freshness:
         """Who shares an answer of this view, and the revisions of all that it shows."""
@@ -133,7 +170,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def narrowing(self, request: Request) -> Narrowing:
         """The conditions on the rows that this user may see and this query asks for."""
         subject = keyset.subject(request, self.freshness(request).audience)
-        return narrowings.get(type(self), subject, lambda: conditions_of(self.filter_queryset(self.visible())))
+        return narrowings.get(type(self), subject) or narrowings.keep(
+            type(self), subject, conditions_of(self.filter_queryset(self.visible()))
+        )
 
     def check_parameters(self, request: Request, own: set[str]) -> None:
         """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
@@ -161,7 +200,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         if not compiled:
             return Response(self.shown(selection, key))
         audience = self.freshness(request).audience
-        narrowing = narrowings.get((type(self), "one"), audience, lambda: conditions_of(self.visible()))
+        one = type(self), "one"
+        narrowing = narrowings.get(one, audience) or narrowings.keep(one, audience, conditions_of(self.visible()))
         written = compiled.one(narrowing, key) if key <= MOST_ID else None
         if written is None:
             raise self.not_found()
@@ -194,3 +234,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         apply(selection, serializer)
         with no_queries():
             return serializer.data
+
+
+def asked_format(request: Request | HttpRequest) -> str:
+    """All that content negotiation looks at."""
+    return f"{request.META.get('HTTP_ACCEPT')} {request.GET.getlist('format')}"

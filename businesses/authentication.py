@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hmac import compare_digest
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Subquery, Value
@@ -35,6 +36,19 @@ class ScopeAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, Scope] | None:
+        """Asks the database once a request, whoever wants to know and however it ends."""
+        asked: Any = getattr(request, "_request", request)
+        if not hasattr(asked, "identity"):
+            try:
+                asked.identity = self.identify(request)
+            except Exception as error:
+                asked.identity = error
+        if isinstance(asked.identity, Exception):
+            raise asked.identity
+        identity: tuple[User, Scope] | None = asked.identity
+        return identity
+
+    def identify(self, request: Request) -> tuple[User, Scope] | None:
         words = get_authorization_header(request).split()
         if not words or words[0].lower() != self.authenticate_header(request).lower().encode():
             return None
