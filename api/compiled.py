@@ -14,55 +14,41 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import (
     BooleanField,
     Case,
     CharField,
-    DateField,
-    DateTimeField,
-    DecimalField,
     Expression,
     F,
     Field,
-    ForeignKey,
     ForeignObject,
-    Func,
-    GeneratedField,
     IntegerField,
     JSONField,
     Model,
     OuterRef,
-    Subquery,
     TextField,
     When,
 )
 from django.db.models.base import ModelState
 from rest_framework import serializers
-from rest_framework.renderers import JSONRenderer
-from rest_framework.settings import ISO_8601, api_settings
-from rest_framework.utils.encoders import JSONEncoder
 
 from api import keyset
 from api.selection import Selection, apply, object_of
 from api.shaping import attribute, key_of, no_queries, relation_name
+from api.spelling import Bound, Joined, Spelt, Text, escaped, joined, or_null, spelling_of, spelt, stored
 from api.statements import Conditions, Narrowing, Slot, Statement
 
-ENCODER = JSONEncoder(ensure_ascii=JSONRenderer.ensure_ascii, allow_nan=not JSONRenderer.strict, separators=(",", ":"))
 GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
 MOST_KNOWN = 10_000  # gaps that one request remembers; an export has any number of them
-MOST_ARGUMENTS = 100  # of one function, in PostgreSQL
 ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
 PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
-
-Bound = serializers.Field[Any, Any, Any, Any]
 
 
 class UncompilableError(Exception):
@@ -145,7 +131,7 @@ class Compiled:
         page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
         return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
 
-    def all(self, alias: str, narrowing: Narrowing, order: keyset.Order, size: int) -> Iterator[list[str]]:
+    def all(self, alias: str, narrowing: Narrowing, order: keyset.Order, size: int) -> Generator[list[str], None, None]:
         """Every object, its gaps open, `size` at a time through a server-side cursor."""
         for rows in statement(self, order).chunks(alias, narrowing, size):
             yield [row[0] for row in rows]
@@ -304,7 +290,8 @@ class Place:
             raise UncompilableError(f"{where(field)}: rows of {model.__name__} have no order (Meta.ordering)")
         each = Place(model, "", self.gaps).object(object_of(field))
         rows = model._default_manager.filter(**{relation.field.name: OuterRef(f"{self.prefix}pk")})
-        return joined(["[", Joined(rows.values_list(each)), "]"])
+        texts: Any = Joined(rows.values_list(each))
+        return joined(["[", texts, "]"])
 
 
 def may_be_null(relation: Any) -> bool:
@@ -333,13 +320,6 @@ def columns_of(model: type[Model], reader: Any, field: Bound) -> Iterator[Field[
             raise UncompilableError(f"{where(field)}: it needs {path}, which is not of its own row")
 
 
-def stored(column: Any) -> Field[Any, Any]:
-    """The field that says what kind of value `column` has."""
-    if isinstance(column, ForeignKey):
-        return column.target_field
-    return column.output_field if isinstance(column, GeneratedField) else column  # type: ignore[no-any-return]
-
-
 def property_of(model: type[Model], name: str) -> Any:
     reader = getattr(model, name, None)
     return reader.func if isinstance(reader, cached_property) else getattr(reader, "fget", reader)
@@ -347,164 +327,3 @@ def property_of(model: type[Model], name: str) -> Any:
 
 def where(field: Bound) -> str:
     return f"{type(field.parent).__name__}.{field.field_name}"
-
-
-# --- How a column is spelt
-
-Spelling = Callable[[F], Expression]
-
-
-def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
-    """How SQL writes `column` as `field` does; None where it is left to the field."""
-    for kind, matches, spelling in SPELLINGS:
-        if type(field).to_representation is kind.to_representation and isinstance(field, kind):
-            return spelling if matches(field, column) else None
-    return None
-
-
-def text(column: F) -> Expression:
-    return Spelt(column, template="to_json(%(expressions)s)")
-
-
-def number(column: F) -> Expression:
-    return Spelt(column, template="%(expressions)s")
-
-
-def boolean(column: F) -> Expression:
-    return Spelt(column, template="(%(expressions)s)::text")
-
-
-def decimal(column: F) -> Expression:
-    return Spelt(column, template="('\"' || %(expressions)s || '\"')")
-
-
-def moment(column: F) -> Expression:
-    written = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
-    return Spelt(column, template=f"('\"' || replace({written}, '.000000', '') || 'Z\"')")
-
-
-def decimal_fits(field: Any, column: Any) -> bool:
-    as_text = getattr(field, "coerce_to_string", api_settings.COERCE_DECIMAL_TO_STRING)
-    plain = as_text and not field.localize and not field.normalize_output and field.rounding is None
-    return bool(isinstance(column, DecimalField) and plain and field.decimal_places == column.decimal_places)
-
-
-def moment_fits(field: Any, column: Any) -> bool:
-    in_utc = settings.USE_TZ and settings.TIME_ZONE == "UTC" and getattr(field, "timezone", None) is None
-    plain = getattr(field, "format", api_settings.DATETIME_FORMAT).lower() == ISO_8601
-    return bool(isinstance(column, DateTimeField) and in_utc and plain)
-
-
-def date_fits(field: Any, column: Any) -> bool:
-    plain = getattr(field, "format", api_settings.DATE_FORMAT).lower() == ISO_8601
-    return isinstance(column, DateField) and not isinstance(column, DateTimeField) and plain
-
-
-def big_number_fits(field: Any, column: Any) -> bool:
-    as_text = getattr(field, "coerce_to_string", api_settings.COERCE_BIGINT_TO_STRING)
-    return isinstance(column, IntegerField) and not as_text
-
-
-def is_text(field: Any, column: Any) -> bool:
-    return isinstance(column, (CharField, TextField))
-
-
-def choices_are_text(field: Any, column: Any) -> bool:
-    return is_text(field, column) and all(isinstance(value, str) for value in field.choices)
-
-
-SPELLINGS: list[tuple[type[Bound], Callable[[Any, Any], bool], Spelling]] = [
-    (serializers.IntegerField, lambda field, column: isinstance(column, IntegerField), number),
-    (serializers.BigIntegerField, big_number_fits, number),
-    (serializers.CharField, is_text, text),
-    (serializers.ChoiceField, choices_are_text, text),
-    (serializers.BooleanField, lambda field, column: isinstance(column, BooleanField), boolean),
-    (serializers.DecimalField, decimal_fits, decimal),
-    (serializers.DateTimeField, moment_fits, moment),
-    (serializers.DateField, date_fits, text),
-    (serializers.ModelField, lambda field, column: type(column) is DateField, text),
-]
-
-
-# --- SQL
-
-
-class Text(Expression):
-    """A text of the code's own, as a literal."""
-
-    output_field = TextField()
-
-    def __init__(self, value: str) -> None:
-        super().__init__()
-        self.value = value
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        quoted = self.value.replace("'", "''").replace("%", "%%")
-        return f"'{quoted}'", []
-
-    def get_group_by_cols(self) -> list[Any]:
-        return []
-
-
-class Joined(Subquery):
-    """A subquery's texts, in its order, with commas between them."""
-
-    template = "array_to_string(ARRAY(%(subquery)s), ',')"
-    output_field = TextField()
-
-
-class Spelt(Func):
-    """The JSON of a column, by a template."""
-
-    output_field = TextField()
-
-    def get_group_by_cols(self) -> list[Any]:
-        return [column for source in self.source_expressions for column in source.get_group_by_cols()]  # type: ignore[union-attr]
-
-
-def or_null(shown: Expression) -> Expression:
-    return Spelt(shown, template="coalesce((%(expressions)s)::text, 'null')")
-
-
-def joined(pieces: Sequence[Expression | str]) -> Expression:
-    """One text of all of them; neighbouring texts, also those of parts, are one literal."""
-    flat: list[Expression] = []
-    for piece in pieces:
-        parts = (
-            piece.source_expressions
-            if isinstance(piece, Concat)
-            else [Text(piece) if isinstance(piece, str) else piece]
-        )
-        for part in parts:
-            if isinstance(part, Text) and flat and isinstance(flat[-1], Text):
-                flat[-1] = Text(flat[-1].value + part.value)
-            else:
-                flat.append(part)
-    return Concat(*flat)
-
-
-class Concat(Func):
-    function = "concat"
-    output_field = TextField()
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        parts, parameters = [], []
-        for expression in self.source_expressions:
-            sql, values = compiler.compile(expression)
-            parts.append(sql)
-            parameters += values
-        while len(parts) > MOST_ARGUMENTS:
-            parts = [
-                f"concat({', '.join(parts[at : at + MOST_ARGUMENTS])})" for at in range(0, len(parts), MOST_ARGUMENTS)
-            ]
-        return f"concat({', '.join(parts)})", parameters
-
-
-def escaped(text: str) -> str:
-    """JSON allows these two in strings, and JavaScript did not: DRF's renderer escapes them."""
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def spelt(value: Any) -> str:
-    """`value` as DRF's renderer writes it."""
-    return ENCODER.encode(value)

@@ -187,7 +187,7 @@ def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
         return response  # type: ignore[no-any-return]
     response.accepted_renderer = request.accepted_renderer
     response.accepted_media_type = request.accepted_media_type
-    response.renderer_context = view.get_renderer_context()
+    response.renderer_context = view.get_renderer_context()  # type: ignore[attr-defined]
     now: HttpResponse = response.render()
     return now
 

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import keyset, parameters
-from api.compiled import spelt
+from api.spelling import spelt
 
 Fetch = Callable[[keyset.Order, keyset.Cursor | None, int], keyset.Page[Any]]
 A = TypeVar("A", bound=HttpResponse)

@@ -35,8 +35,8 @@ class Conditions(Expression):
     conditional = True
     output_field = BooleanField()
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        return MARK, [HERE]
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return MARK, (HERE,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -44,7 +44,7 @@ class CSVRenderer(JSONRenderer):
     format = "csv"
 
 
-Objects = Iterator[list[bytes]]
+Objects = Generator[list[bytes], None, None]
 """Orders as JSON, a slice at a time."""
 
 
@@ -65,7 +65,7 @@ def stream(alias: str, objects: Objects, encoding: Encoding) -> Iterator[bytes]:
             yield encoding.encode(batch)
 
 
-def written(slices: Iterator[list[str]], fill: Callable[[list[str]], list[bytes]]) -> Objects:
+def written(slices: Generator[list[str], None, None], fill: Callable[[list[str]], list[bytes]]) -> Objects:
     """Orders that the database has written, with their gaps filled."""
     with closing(slices):
         for batch in slices:

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import idempotency, keyset
-from api.compiled import escaped, spelt
 from api.pagecache import Freshness, answer
 from api.selection import apply, from_request
 from api.shaping import plan_for
+from api.spelling import escaped, spelt
 from businesses.replica import database_for
 from businesses.views import ScopedViewSet
 from orders import export, services
@@ -142,8 +142,8 @@ class OrderViewSet(ScopedViewSet):
         if group_by not in GROUPS:
             raise ValidationError({"group_by": [f"Must be one of {', '.join(GROUPS)}."]})
         if self.written_by_database(request):
-            rows = statement(group_by).rows(self.database(), self.narrowing(request))
-            results = escaped(",".join(row[0] for row in rows)).encode()
+            groups = statement(group_by).rows(self.database(), self.narrowing(request))
+            results = escaped(",".join(written for (written,) in groups)).encode()
             body = b'{"group_by":%b,"results":[%b]}' % (spelt(group_by).encode(), results)
             return HttpResponse(body, content_type="application/json")
         rows = summarise(self.filter_queryset(self.get_queryset()), group_by)
