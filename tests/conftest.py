@@ -75,3 +75,11 @@ def client_of() -> Callable[..., object]:
         return client
 
     return make
+
+
+@pytest.fixture
+def by_serializers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer is rendered by its serializer, as on SQLite: the reference that PostgreSQL's answers are held to."""
+    from api.views import ShapedViewSet
+
+    monkeypatch.setattr(ShapedViewSet, "written_by_database", lambda view, request: False)

@@ -354,7 +354,7 @@ def names_in(sql: str, table: str) -> set[str]:
 
 
 @pytest.fixture
-def list_queries(client_of: Any, order: Order) -> list[str]:
+def list_queries(client_of: Any, order: Order, by_serializers: None) -> list[str]:
     client = client_of(order.placed_by)
     with CaptureQueriesContext(connection) as captured:
         assert client.get("/api/orders").status_code == 200
