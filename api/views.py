@@ -98,11 +98,13 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         What goes wrong here, does so again on the ordinary way, which has an answer to it. Nothing is asked
         twice: the user is known to the request, and what was looked up to the view.
         """
-        negotiated = negotiations.get(type(self), asked_format(request))
-        if request.method not in ("GET", "HEAD") or negotiated is None or connection.in_atomic_block:
+        if request.method not in ("GET", "HEAD") or connection.in_atomic_block:
             return None
-        request.accepted_renderer, request.accepted_media_type = negotiated
         try:
+            negotiated = negotiations.get(type(self), asked_format(request))
+            if negotiated is None:
+                return None
+            request.accepted_renderer, request.accepted_media_type = negotiated
             (authenticator,) = self.get_authenticators()
             identity = authenticator.authenticate(request)
             if identity is None:
@@ -120,8 +122,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return self.finalize_response(request, response)  # type: ignore[no-any-return]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
-        renderer, media_type = super().perform_content_negotiation(request, force)
-        return negotiations.keep(type(self), asked_format(request), (renderer, media_type))
+        negotiated = super().perform_content_negotiation(request, force)
+        return negotiated if force else negotiations.keep(type(self), asked_format(request), negotiated)
 
     def freshness(self, request: Request) -> Freshness:
         """Who shares an answer of this view, and the revisions of all that it shows."""

@@ -18,7 +18,7 @@ FOLDERS = ["api", "businesses", "config", "orders", "querybudget", "tests"]
 FILES = ["pyproject.toml", "query-budgets.toml", "requirements.txt"]
 JOINS = "queryset.select_related(*self.joins)"
 FORGETFUL = "queryset.select_related(*(join for join in self.joins if join != 'office'))"
-SUITE = ["tests/orders/test_listing.py", "-k", "newest_come_first or what_the_list_shows"]
+SUITE = ["tests/orders/test_placing.py", "-k", "where_it_is or starts_placed"]
 
 
 @pytest.fixture
