@@ -18,6 +18,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return (not self.errors_occurred and self.quiet()) or super().is_usable()
 
     def quiet(self) -> bool:
+        if self.connection.closed:
+            return False
         waiting = poll()  # select() takes no descriptor above 1023
         waiting.register(self.connection.fileno(), POLLIN)
         return not waiting.poll(0)
