@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from querybudget.documents import Document, Endpoint, detailed, document, endpoint, growth_by_cause
+from querybudget.documents import Document, Endpoint, detailed, document, endpoint_part, growth_by_cause
 from querybudget.findings import Finding
 from querybudget.ledger import Ledger
 from querybudget.message import listing
@@ -45,7 +45,7 @@ class Report:
 
     def _endpoint(self, request: str, name: str, ledger: Ledger) -> Endpoint:
         answer, findings = self.answers[request], self.findings[request]
-        return endpoint(
+        return endpoint_part(
             name,
             ledger,
             detailed(answer.queries, findings, answer.body, plan=plan_of),

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, reverse
 
 from querybudget.captures import keep, new_id
-from querybudget.documents import Document, detailed, document, endpoint, growth_by_cause
+from querybudget.documents import Document, detailed, document, endpoint_part, growth_by_cause
 from querybudget.findings import find
 from querybudget.ledger import Ledger
 from querybudget.plans import plan_of
@@ -75,7 +75,7 @@ def report(name: str, measurement: Measurement, ledger: Ledger) -> Document:
     values: bool = getattr(settings, "QUERY_REPORT_PARAMETERS", False)
     queries, response, request = measurement.watch.queries, measurement.response, measurement.request
     findings, body = find(queries), _body(response)
-    one = endpoint(
+    one = endpoint_part(
         name,
         ledger,
         detailed(queries, findings, body, plan=lambda query: plan_of(query, parameters=values), parameters=values),

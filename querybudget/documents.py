@@ -137,7 +137,7 @@ def document(
     }
 
 
-def endpoint(name: str, ledger: Ledger, detail: Detail | None = None, **known: Any) -> Endpoint:
+def endpoint_part(name: str, ledger: Ledger, detail: Detail | None = None, **known: Any) -> Endpoint:
     """The part about one endpoint. `name`: as the ledger has it. `known`: whatever else is, by field."""
     budget = ledger.budgets.get(name)
     found: Endpoint = {

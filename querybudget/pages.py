@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from django.template import Context, Engine
+from django.utils.html import escape
+from django.utils.safestring import mark_safe
 
 from querybudget.documents import Document, Endpoint, Statement
 from querybudget.message import short
@@ -25,6 +27,14 @@ FOLDER = Path(__file__).parent / "templates"
 MOST_CALLS = 50
 """Calls of one statement that a page lists; JSON has them all."""
 
+KINDS = {
+    "n_plus_one": "N+1",
+    "write_n_plus_one": "N+1 writes",
+    "duplicate": "duplicate",
+    "unused_eager_load": "unused eager load",
+    "over_fetch": "over-fetch",
+    "missing_index": "missing index",
+}
 TITLES = {
     "audit": "Query audit",
     "tests": "Query budgets of a test run",
@@ -37,30 +47,34 @@ def page(document: Document, *, captured: Sequence[dict[str, Any]] | None = None
     """The document as a page. `captured`: requests to list above the endpoints; `back`: a URL to lead up to."""
     endpoints = [_endpoint(one, number) for number, one in enumerate(document["endpoints"], 1)]
     single = endpoints[0] if document["kind"] == "request" else None
-    return _engine().get_template("report.html").render(
-        Context(
-            {
-                "kind": document["kind"],
-                "title": TITLES[document["kind"]],
-                "made": document["made"],
-                "day": _day(document["made"]),
-                "figures": _figures(document, endpoints),
-                "endpoints": endpoints,
-                "single": single,
-                "findings": document["findings"],
-                "violations": document["violations"],
-                "captured": None if captured is None else [_captured(one) for one in captured],
-                "back": back,
-                "has": {
-                    name: any(one[name] is not None for one in document["endpoints"])
-                    for name in ("rows", "seconds", "tests", "requests")
+    return (
+        _engine()
+        .get_template("report.html")
+        .render(
+            Context(
+                {
+                    "kind": document["kind"],
+                    "title": TITLES[document["kind"]],
+                    "made": document["made"],
+                    "day": _day(document["made"]),
+                    "figures": _figures(document, endpoints),
+                    "endpoints": endpoints,
+                    "single": single,
+                    "findings": [_finding(found) for found in document["findings"]],
+                    "violations": document["violations"],
+                    "captured": None if captured is None else [_captured(one) for one in captured],
+                    "back": back,
+                    "has": {
+                        name: any(one[name] is not None for one in document["endpoints"])
+                        for name in ("rows", "seconds", "tests", "requests")
+                    },
+                    "css": _asset("report.css"),
+                    "js": _asset("report.js"),
+                    "policy": policy(),
                 },
-                "css": _asset("report.css"),
-                "js": _asset("report.js"),
-                "policy": policy(),
-            },
-            use_l10n=False,
-            use_tz=False,
+                use_l10n=False,
+                use_tz=False,
+            )
         )
     )
 
@@ -85,7 +99,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _engine() -> Engine:
-    return Engine(dirs=[FOLDER], autoescape=True)
+    return Engine(dirs=[str(FOLDER)], autoescape=True)
 
 
 def _figures(document: Document, endpoints: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -121,6 +135,7 @@ def _endpoint(one: Endpoint, number: int) -> dict[str, Any]:
     return {
         **one,
         "id": f"endpoint-{number}",
+        "name": _breakable(one["endpoint"]),
         "verdict": verdict,
         "bar": _bar(queries, budget),
         "milliseconds": _milliseconds(one["seconds"]),
@@ -128,7 +143,7 @@ def _endpoint(one: Endpoint, number: int) -> dict[str, Any]:
         "slope": f"{growth['slope']:+.1f}/row" if growth and growth["slope"] else "",
         "plot": plot(growth, budget, LARGE) if growth else None,
         "spark": plot(growth, budget, SMALL) if growth else None,
-        "findings": [{**found, "sql": _finding_sql(found)} for found in one["findings"]],
+        "findings": [_finding(found) for found in one["findings"]],
         "fields": [{**cost, "percent": f"{cost['share']:.0%}"} for cost in one["fields"]],
         "statements": [_statement(statement) for statement in one["statements"]],
         "has_detail": bool(one["statements"] or one["findings"]),
@@ -148,8 +163,14 @@ def _bar(queries: int | None, budget: int | None) -> dict[str, str] | None:
     }
 
 
-def _finding_sql(finding: dict[str, Any]) -> str:
-    return short(finding["shape"]) if finding["kind"] in ("n_plus_one", "duplicate") and finding["shape"] else ""
+def _finding(finding: dict[str, Any]) -> dict[str, Any]:
+    sql = short(finding["shape"]) if finding["kind"] in ("n_plus_one", "duplicate") and finding["shape"] else ""
+    return {**finding, "kind_name": KINDS[finding["kind"]], "sql": sql}
+
+
+def _breakable(name: str) -> str:
+    """A name that may be wrapped after its slashes and underscores, as HTML."""
+    return mark_safe(re.sub(r"([/_])", r"\1<wbr>", escape(name)))  # noqa: S308 - escaped right here
 
 
 def _statement(statement: Statement) -> dict[str, Any]:
@@ -166,7 +187,8 @@ def _statement(statement: Statement) -> dict[str, Any]:
 
 
 _CLAUSE = re.compile(
-    r" (?=(?:FROM|WHERE|GROUP BY|HAVING|ORDER BY|LIMIT|(?:INNER|LEFT OUTER|LEFT|RIGHT|CROSS) JOIN|VALUES|SET|RETURNING)\b)"
+    r" (?=(?:FROM|WHERE|GROUP BY|HAVING|ORDER BY|LIMIT|VALUES|SET|RETURNING"
+    r"|(?:INNER|LEFT OUTER|LEFT|RIGHT|CROSS) JOIN)\b)"
 )
 
 
@@ -176,7 +198,7 @@ def _lines(shape: str) -> str:
 
 
 def _captured(one: dict[str, Any]) -> dict[str, Any]:
-    return {**one, "milliseconds": _milliseconds(one["seconds"]), "day": _day(one["made"])}
+    return {**one, "name": _breakable(one["endpoint"]), "milliseconds": _milliseconds(one["seconds"]), "day": _day(one["made"])}
 
 
 def _day(made: str) -> str:

@@ -52,9 +52,9 @@ class Plot:
 
 
 def plot(growth: Growth, budget: int | None, frame: Frame) -> Plot | None:
-    """The drawing of an endpoint's requests; None if there are none."""
+    """The drawing of an endpoint's requests; None if there is but one, of which no growth is known."""
     points = growth["points"]
-    if not points:
+    if len(points) < 2 and not growth["line"]:
         return None
     x_max = max(max(point["size"] for point in points), 1)
     y_max = max([1, *(point["queries"] for point in points), *([budget] if budget is not None else [])])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from querybudget.documents import Document, Endpoint, Growth, document, endpoint
+from querybudget.documents import Document, Endpoint, Growth, document, endpoint_part
 from querybudget.ledger import Ledger
 
 MOST = 2000
@@ -64,8 +64,8 @@ class Traffic:
     def _endpoint(self, name: str, ledger: Ledger) -> Endpoint:
         seen = self._seen.get(name)
         if seen is None:
-            return endpoint(name, ledger, requests=0)
-        return endpoint(name, ledger, queries=seen.worst, requests=seen.requests, growth=seen.growth())
+            return endpoint_part(name, ledger, requests=0)
+        return endpoint_part(name, ledger, queries=seen.worst, requests=seen.requests, growth=seen.growth())
 
     def clear(self) -> None:
         """Forget everything."""

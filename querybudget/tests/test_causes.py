@@ -10,7 +10,9 @@ from django.db.models import Prefetch
 from django.db.models.query import ModelIterable, QuerySet
 
 from querybudget import watch
+from querybudget.documents import detailed
 from querybudget.origins import origin_of
+from querybudget.plans import plan_of
 from querybudget.tests.corpus import serializers
 from querybudget.tests.corpus.data import make
 from querybudget.tests.corpus.models import Author, Book, Comment, Profile, Review

@@ -60,7 +60,9 @@ class Command(BaseCommand):
         audit.add_argument("--html", type=Path, metavar="FILE", help="write one page with everything in it")
 
         token = commands.add_parser("token", help=f"a token for the header {HEADER}")
-        token.add_argument("--expires", default="15m", metavar="DURATION", help="90s, 15m (the default) or 2h; at most 24h")
+        token.add_argument(
+            "--expires", default="15m", metavar="DURATION", help="90s, 15m (the default) or 2h; at most 24h"
+        )
 
     def handle(self, *arguments: Any, **options: Any) -> None:
         run = {"fix": self._fix, "audit": self._audit, "token": self._token}[options["command"]]
