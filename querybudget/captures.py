@@ -26,9 +26,10 @@ _NUMBER = "querybudget:captures"
 
 
 class Summary(TypedDict):
-    """A line of the list of captured requests."""
+    """A line of the list of captured requests. `number`: their order within a second."""
 
     id: str
+    number: int
     made: str
     endpoint: str
     queries: int
@@ -47,11 +48,13 @@ def keep(id: str, document: Document) -> None:
     cache = _cache()
     cache.set(_report(id), zlib.compress(json.dumps(document).encode()), KEPT)
     cache.add(_NUMBER, 0, None)
-    place = _place((cache.incr(_NUMBER) or 0) % MOST)
+    number = cache.incr(_NUMBER) or 0  # None where a cache that is away fails in silence
+    place = _place(number % MOST)
     before: Summary | None = cache.get(place)
     [one] = document["endpoints"]
     summary: Summary = {
         "id": id,
+        "number": number,
         "made": document["made"],
         "endpoint": one["endpoint"],
         "queries": one["queries"] or 0,
@@ -76,7 +79,7 @@ def kept(id: str) -> Document | None:
 def recent() -> list[Summary]:
     """What is kept, newest first."""
     found: dict[str, Any] = _cache().get_many([_place(number) for number in range(MOST)])
-    return sorted(found.values(), key=lambda one: one["made"], reverse=True)
+    return sorted(found.values(), key=lambda one: (one["made"], one["number"]), reverse=True)
 
 
 def _cache() -> BaseCache:

@@ -198,7 +198,12 @@ def _lines(shape: str) -> str:
 
 
 def _captured(one: dict[str, Any]) -> dict[str, Any]:
-    return {**one, "name": _breakable(one["endpoint"]), "milliseconds": _milliseconds(one["seconds"]), "day": _day(one["made"])}
+    return {
+        **one,
+        "name": _breakable(one["endpoint"]),
+        "milliseconds": _milliseconds(one["seconds"]),
+        "day": _day(one["made"]),
+    }
 
 
 def _day(made: str) -> str:
@@ -208,7 +213,8 @@ def _day(made: str) -> str:
 def _milliseconds(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:,.0f} ms"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:,.{0 if milliseconds >= 100 else 1 if milliseconds >= 1 else 2}f} ms"
 
 
 def _bytes(size: int | None) -> str | None:
