@@ -32,6 +32,8 @@ class Report:
         """For a terminal."""
         for request, answer in self.answers.items():
             yield f"{request}: {answer.count} queries, status {answer.status}, {len(answer.body):,} bytes"
+            if answer.is_error:
+                yield "  not an answer that says much: try --as, --header or --query"
             yield from listing(self.findings[request])
         if self.shared:
             yield "Fetched, and read by none of these requests:"

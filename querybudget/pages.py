@@ -39,12 +39,17 @@ TITLES = {
     "audit": "Query audit",
     "tests": "Query budgets of a test run",
     "request": "Queries of one request",
-    "traffic": "Queries of this process",
+    "traffic": "Query reports",
 }
 
 
-def page(document: Document, *, captured: Sequence[dict[str, Any]] | None = None, back: str = "") -> str:
-    """The document as a page. `captured`: requests to list above the endpoints; `back`: a URL to lead up to."""
+def page(
+    document: Document, *, captured: Sequence[dict[str, Any]] | None = None, back: str = "", process: str = ""
+) -> str:
+    """The document as a page. `captured`: requests to list above the endpoints; `back`: a URL to lead up to.
+
+    `process`: whose traffic it is.
+    """
     endpoints = [_endpoint(one, number) for number, one in enumerate(document["endpoints"], 1)]
     single = endpoints[0] if document["kind"] == "request" else None
     return (
@@ -56,7 +61,7 @@ def page(document: Document, *, captured: Sequence[dict[str, Any]] | None = None
                     "kind": document["kind"],
                     "title": TITLES[document["kind"]],
                     "made": document["made"],
-                    "day": _day(document["made"]),
+                    "day": document["made"].replace("T", " ").replace("Z", " UTC"),
                     "figures": _figures(document, endpoints),
                     "endpoints": endpoints,
                     "single": single,
@@ -64,6 +69,7 @@ def page(document: Document, *, captured: Sequence[dict[str, Any]] | None = None
                     "violations": document["violations"],
                     "captured": None if captured is None else [_captured(one) for one in captured],
                     "back": back,
+                    "process": process,
                     "has": {
                         name: any(one[name] is not None for one in document["endpoints"])
                         for name in ("rows", "seconds", "tests", "requests")
@@ -193,8 +199,13 @@ _CLAUSE = re.compile(
 
 
 def _lines(shape: str) -> str:
-    """SQL with each clause on a line of its own."""
-    return _CLAUSE.sub("\n", shape)
+    """SQL with each clause on a line of its own, but those inside parentheses."""
+
+    def between(match: re.Match[str]) -> str:
+        before = shape[: match.start()]
+        return "\n" if before.count("(") == before.count(")") else " "
+
+    return _CLAUSE.sub(between, shape)
 
 
 def _captured(one: dict[str, Any]) -> dict[str, Any]:
@@ -202,12 +213,9 @@ def _captured(one: dict[str, Any]) -> dict[str, Any]:
         **one,
         "name": _breakable(one["endpoint"]),
         "milliseconds": _milliseconds(one["seconds"]),
-        "day": _day(one["made"]),
+        "day": one["made"][:10],
+        "time": one["made"][11:19],
     }
-
-
-def _day(made: str) -> str:
-    return made.replace("T", " ").replace("Z", " UTC")
 
 
 def _milliseconds(seconds: float | None) -> str | None:

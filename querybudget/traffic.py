@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from querybudget.documents import Document, Endpoint, Growth, document, endpoint_part
 from querybudget.ledger import Ledger
@@ -38,6 +39,7 @@ class Traffic:
     """One for each process; `note` is called for each request, from any thread."""
 
     def __init__(self) -> None:
+        self.since = datetime.now(UTC)
         self._seen: dict[str, Seen] = {}
         self._lock = threading.Lock()
 
@@ -56,9 +58,9 @@ class Traffic:
                 seen.points[magnitude] = size, queries
 
     def document(self, ledger: Ledger) -> Document:
-        """Each endpoint of the ledger, served or not, and each that was served."""
+        """Each endpoint that was served, and then each other of the ledger."""
         with self._lock:
-            names = sorted(ledger.budgets.keys() | self._seen.keys())
+            names = [*sorted(self._seen), *sorted(ledger.budgets.keys() - self._seen.keys())]
             return document("traffic", [self._endpoint(name, ledger) for name in names])
 
     def _endpoint(self, name: str, ledger: Ledger) -> Endpoint:

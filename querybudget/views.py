@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,8 @@ def reports(request: HttpRequest) -> HttpResponse:
     """The captured requests, and the ledger beside what this process has served."""
     _, ledger = configured()
     captured = [{**one, "url": reverse("querybudget:report", args=[one["id"]])} for one in recent()]
-    return HttpResponse(page(traffic.document(ledger), captured=captured))
+    process = f"process {os.getpid()} since {traffic.since:%Y-%m-%d %H:%M} UTC"
+    return HttpResponse(page(traffic.document(ledger), captured=captured, process=process))
 
 
 @staff_only

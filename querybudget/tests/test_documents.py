@@ -7,6 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 from django.core.management import CommandError, call_command
+from django.http import HttpResponse
+from django.urls import path
 
 from querybudget import watch
 from querybudget.documents import detailed, document, endpoint_part, growth_by_cause
@@ -27,9 +29,17 @@ pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 
 @pytest.fixture
 def ledger(tmp_path):
-    path = tmp_path / "query-budgets.toml"
-    path.write_text('["GET /books"]\nqueries = 4\n', "utf-8")
-    return Ledger(path)
+    file = tmp_path / "query-budgets.toml"
+    file.write_text('["GET /books"]\nqueries = 4\n', "utf-8")
+    return Ledger(file)
+
+
+def key(request):
+    given = request.headers.get("X-Key", "")
+    return HttpResponse(given, status=200 if given else 403)
+
+
+urlpatterns = [path("key", key)]
 
 
 def looped():
@@ -44,10 +54,12 @@ def is_valid(report):
 
 
 def audit(*arguments, code=1):
-    out = io.StringIO()
-    with pytest.raises(SystemExit) as finished:
+    out, finished = io.StringIO(), 0
+    try:
         call_command("querybudget", "audit", *arguments, stdout=out, no_color=True)
-    assert finished.value.code == code
+    except SystemExit as exit:
+        finished = exit.code
+    assert finished == code
     return out.getvalue()
 
 
@@ -97,6 +109,17 @@ def test_an_audit_writes_json_and_html_at_once(settings, tmp_path):
     report = json.loads(audit("GET /loop/foreign_key", "--json", "--html", str(page)))
     assert report["endpoints"][0]["endpoint"] == "GET /loop/foreign_key"
     assert "GET /<wbr>loop/<wbr>foreign_<wbr>key" in page.read_text("utf-8")
+
+
+def test_an_audit_that_is_refused_says_so(settings):
+    settings.ROOT_URLCONF = __name__
+    told = audit("GET /key", code=2).splitlines()
+    assert told == [
+        "GET /key: 0 queries, status 403, 0 bytes",
+        "  not an answer that says much: try --as, --header or --query",
+    ]
+    told = audit("GET /key", "--header", "X-Key: a: b", code=0).splitlines()
+    assert told == ["GET /key: 0 queries, status 200, 4 bytes"]
 
 
 def test_a_page_that_can_not_be_written_is_said_in_a_line(tmp_path):

@@ -41,7 +41,6 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="command", required=True)
         fix = commands.add_parser("fix", help="make a request with the advice applied, a step at a time")
         fix.add_argument("endpoint", help='method and path: "GET /api/orders"')
-        fix.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
         fix.add_argument("--query", default="", help='query string: "status=placed&limit=20"')
         fix.add_argument(
             "--without", action="append", default=[], metavar="FIELD", help='leave a field out: "placed_by.offices"'
@@ -54,10 +53,15 @@ class Command(BaseCommand):
             metavar="ENDPOINT",
             help="as for fix; without any, each GET route without a parameter that the options do not ignore",
         )
-        audit.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
         audit.add_argument("--query", default="", help="query string for every request")
         audit.add_argument("--json", action="store_true", help="one document on standard output; report.schema.json")
         audit.add_argument("--html", type=Path, metavar="FILE", help="write one page with everything in it")
+
+        for command in (fix, audit):
+            command.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
+            command.add_argument(
+                "--header", action="append", default=[], help='"Authorization: Token 3f…"; may be given several times'
+            )
 
         token = commands.add_parser("token", help=f"a token for the header {HEADER}")
         token.add_argument(
@@ -76,10 +80,7 @@ class Command(BaseCommand):
 
     def _audit(self, options: dict[str, Any]) -> None:
         budgets, ledger = configured()
-        requests = {
-            endpoint: _request(endpoint, options["query"], options["user"])
-            for endpoint in options["endpoints"] or _readable(budgets)
-        }
+        requests = {endpoint: _request(endpoint, options) for endpoint in options["endpoints"] or _readable(budgets)}
         report = audited(requests)
         if options["json"] or options["html"]:
             document = report.document({name: _booked(request, budgets) for name, request in requests.items()}, ledger)
@@ -90,14 +91,16 @@ class Command(BaseCommand):
         else:
             for line in report.lines():
                 self._write(line)
+        if options["endpoints"] and any(answer.is_error for answer in report.answers.values()):
+            raise SystemExit(UNUSABLE)
         if report.has_findings:
             raise SystemExit(UNPROVEN)
 
     def _fix(self, options: dict[str, Any]) -> None:
-        request = _request(options["endpoint"], options["query"], options["user"])
+        request = _request(options["endpoint"], options)
         without: list[str] = options["without"]
         whole = replay(request)
-        if whole.status >= 400:
+        if whole.is_error:
             raise CommandError(f"{options['endpoint']} answered {whole.status}", returncode=UNUSABLE)
         ladder = climb(lambda changes: replay(request, changes, without))
         if without and ladder.start.body == whole.body:
@@ -136,7 +139,7 @@ class Command(BaseCommand):
         self.stdout.write(line, style)
 
 
-def _request(endpoint: str, query: str, user: str | None) -> HttpRequest:
+def _request(endpoint: str, options: dict[str, Any]) -> HttpRequest:
     method, _, path = endpoint.partition(" ")
     if not path.startswith("/") or not method.isupper():
         raise CommandError(
@@ -146,12 +149,20 @@ def _request(endpoint: str, query: str, user: str | None) -> HttpRequest:
         resolve(path)
     except Resolver404:
         raise CommandError(f"no route for {path}", returncode=UNUSABLE) from None
-    request = RequestFactory().generic(method, path, QUERY_STRING=query, HTTP_CACHE_CONTROL="no-cache")
-    if user is not None:
-        found = _user(user)
+    headers = {"Cache-Control": "no-cache"} | dict(map(_header, options["header"]))
+    request = RequestFactory().generic(method, path, QUERY_STRING=options["query"], headers=headers)
+    if options["user"] is not None:
+        found = _user(options["user"])
         request._force_auth_user = found  # type: ignore[attr-defined] # DRF's name for whom a test logs in
         request._cached_user = found  # type: ignore[attr-defined] # Django's, of its middleware
     return request
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not (name.strip() and colon):
+        raise CommandError(f'a header is like "Accept: text/csv", not {line!r}', returncode=UNUSABLE)
+    return name.strip(), value.strip()
 
 
 def _readable(options: Options) -> list[str]:

@@ -158,6 +158,7 @@ def test_nothing_is_changed_by_trying():
         (["GET /nowhere"], "no route for /nowhere"),
         (["POST /article/orders"], "POST /article/orders answered 405"),
         (["GET /article/orders", "--as", "nobody"], "no user 'nobody'"),
+        (["GET /article/orders", "--header", "Accept"], "a header is like"),
         (["GET /article/orders", "--without", "placed_by.shoes"], "the answer has no field placed_by.shoes"),
     ],
 )
