@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run stack test tool-test tool-test-here tool-test-django61 lint format openapi requirements axe clean
+.PHONY: help run stack test tool-test tool-test-here tool-test-django61 lint format article picture openapi requirements axe clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -71,6 +71,12 @@ axe: .axe/node_modules/axe-core/axe.min.js ## fetch axe-core, with which the tes
 .axe/node_modules/axe-core/axe.min.js: Makefile
 	@npm install --silent --no-save --prefix .axe axe-core@4.14.1
 	@touch $@
+
+article: $(VENV)/installed-dev ## the story of docs/article.md: 176 queries become 4
+	@$(BIN)/python -m querybudget.tests.article
+
+picture: $(VENV)/installed-dev ## draw the message of a failing test anew
+	@$(BIN)/python -m querybudget.tests.article --svg docs/failing-test.svg
 
 openapi: $(VENV)/installed-dev ## write the OpenAPI document anew; the suite compares it with the code
 	@env $(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

@@ -35,7 +35,10 @@ UNPROVEN = 1
 
 
 class Command(BaseCommand):
-    help = "Audit requests, measure what the advised eager loads do to one, or let a server capture one."
+    help = (
+        "Audit requests, measure what the advised eager loads do to one, or let a server capture one. "
+        "Example: manage.py querybudget fix 'GET /api/orders' --as demo"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True)
