@@ -40,7 +40,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "querybudget",
     "django_filters",
     "knox",
     "drf_spectacular",
