@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run stack test tool-test tool-test-here tool-test-django61 lint format article picture openapi requirements clean
+.PHONY: help run stack test tool-test tool-test-here tool-test-django61 lint format article picture openapi requirements axe clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -66,6 +66,12 @@ format: $(VENV)/installed-dev ## let ruff format and mend
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
+axe: .axe/node_modules/axe-core/axe.min.js ## fetch axe-core, with which the tests of pages look for barriers
+
+.axe/node_modules/axe-core/axe.min.js: Makefile
+	@npm install --silent --no-save --prefix .axe axe-core@4.14.1
+	@touch $@
+
 article: $(VENV)/installed-dev ## the story of docs/article.md: 176 queries become 4
 	@$(BIN)/python -m querybudget.tests.article
 
@@ -110,5 +116,5 @@ $(VENV)-django61/installed: Makefile
 	@echo "installing Django 6.1 into $(VENV)-django61"
 	@$(PYTHON312) -m venv $(VENV)-django61
 	@$(VENV)-django61/bin/python -m pip --quiet --disable-pip-version-check install 'django>=6.1,<6.2' djangorestframework \
-		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling
+		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling jsonschema selenium
 	@touch $@
