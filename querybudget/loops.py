@@ -35,6 +35,9 @@ class Loop:
         return self._many
 
 
+SENT = Loop(None)
+"""The loop over what a client sent."""
+
 suspended: list[Loop] = []
 """The iterations of all threads that wait to be asked for their next row."""
 

@@ -6,14 +6,23 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from django.core.paginator import Page
 from django.db.models import query
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
-from django.db.models.query import ModelIterable, QuerySet, RawModelIterable, RawQuerySet
+from django.db.models.query import (
+    ModelIterable,
+    NamedValuesListIterable,
+    QuerySet,
+    RawModelIterable,
+    RawQuerySet,
+    ValuesIterable,
+    ValuesListIterable,
+)
 
 from querybudget.causes import Cause, hinting, latest
 from querybudget.context import everywhere, listening
 from querybudget.loops import following, following_async
-from querybudget.origins import Fetch, Origin, could_return_several, marked, prefetched
+from querybudget.origins import PAGE, Fetch, Origin, could_return_several, marked, noted, prefetched
 
 _SINGLE = frozenset({"get", "first", "last", "earliest", "latest", "get_or_create", "update_or_create"})
 
@@ -69,6 +78,29 @@ def _instances(original: Any) -> Any:
     return iterate
 
 
+def _values(original: Any) -> Any:
+    """`ValuesIterable.__iter__`: dictionaries and tuples are remembered."""
+
+    def iterate(self: Any) -> Any:
+        if not listening.get():
+            return original(self)
+        latest.cause = None  # before the query, which this makes at once
+        return noted(iter(original(self)), lambda: _origin(self.queryset, latest.cause))
+
+    return iterate
+
+
+def _paged(original: Any) -> Any:
+    """`Page.__init__`: its rows may be as many as the paginator has on a page."""
+
+    def init(self: Any, object_list: Any, number: Any, paginator: Any) -> None:
+        if isinstance(object_list, QuerySet) and object_list._result_cache is None:
+            setattr(object_list.query, PAGE, paginator.per_page)
+        original(self, object_list, number, paginator)
+
+    return init
+
+
 def _origin(queryset: Any, cause: Cause | None) -> Origin | None:
     """The origin of what `queryset` returns, given the cause of its query; None if nobody watched that."""
     if cause is None:
@@ -91,6 +123,10 @@ tracing = Patches(
     (RawQuerySet, "iterator", following),
     (ModelIterable, "__iter__", _instances),
     (RawModelIterable, "__iter__", _instances),
+    (ValuesIterable, "__iter__", _values),
+    (ValuesListIterable, "__iter__", _values),
+    (NamedValuesListIterable, "__iter__", _values),
+    (Page, "__init__", _paged),
     (query, "prefetch_one_level", prefetched),
     (ReverseManyToOneDescriptor, "__get__", hinting),
 )

@@ -39,5 +39,5 @@ def make(number):
     Placement.objects.bulk_create(Placement(shelf=shelf, book=book) for shelf, book in zip(shelves, books, strict=True))
     for country in countries:
         Library.objects.create(name=f"library of {country}", country=country, seats=10)
-    root = Subject.objects.create(name="everything")
-    Subject.objects.bulk_create(Subject(name=f"subject {index}", parent=root) for index in range(number))
+    roots = Subject.objects.bulk_create(Subject(name=f"subject {index}") for index in range(number))
+    Subject.objects.bulk_create(Subject(name=f"part of {root}", parent=root) for root in roots)

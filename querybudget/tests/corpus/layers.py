@@ -138,3 +138,8 @@ async def asynchronous_create(request):
     async for book in Book.objects.all():
         await Review.objects.acreate(book=book, stars=1)
     return answer([])
+
+
+@loop
+def method_field_filtered_count(request):
+    return serialized(serializers.BestCountBook, Book.objects.all())

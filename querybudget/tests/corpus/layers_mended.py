@@ -1,7 +1,7 @@
 """The views of `layers`, without the loop."""
 
 from django import forms
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.generic import ListView
@@ -121,3 +121,9 @@ async def asynchronous_create(request):
     reviews = [Review(book=book, stars=1) async for book in Book.objects.all()]
     await Review.objects.abulk_create(reviews)
     return answer([])
+
+
+@fixed
+def method_field_filtered_count(request):
+    books = Book.objects.annotate(best=Count("reviews", filter=Q(reviews__stars=5)))
+    return answer([book.best for book in books])

@@ -65,10 +65,10 @@ class ReviewQuerySet(models.QuerySet):
 
 
 class Review(models.Model):
-    objects = ReviewQuerySet.as_manager()
-
     book = models.ForeignKey(Book, models.CASCADE, related_name="reviews")
     stars = models.IntegerField()
+
+    objects = ReviewQuerySet.as_manager()
 
     def __str__(self):
         return str(self.stars)

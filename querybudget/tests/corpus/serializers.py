@@ -199,3 +199,14 @@ class NewReviewedBook(serializers.ModelSerializer):
 class NewTags(serializers.ListSerializer):
     def create(self, validated_data):
         return Tag.objects.bulk_create(Tag(**item) for item in validated_data)
+
+
+class BestCountBook(serializers.ModelSerializer):
+    best = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "best"]
+
+    def get_best(self, book):
+        return book.reviews.filter(stars=5).count()
