@@ -23,9 +23,10 @@ class Change:
 
     `kind`: "select_related", "prefetch_related", "column" (load what was deferred), "matching" (a
     `Prefetch` of the rows that match a filter), "annotation" (a count, existence or aggregate in the
-    query of the rows) or "loaded" (read what is prefetched already). `lookup`: the relations from the fetch's model on, or the column. `conditions`,
-    `order`: of a "matching" prefetch; `related`: the model of its rows. `operation`, `arguments`: the
-    method that an annotation replaces, and its keywords. `text`: what to write.
+    query of the rows) or "loaded" (read what is prefetched already). `lookup`: the relations from the
+    fetch's model on, or the column. `conditions`, `order`: of a "matching" prefetch; `related`: the model
+    of its rows. `operation`, `arguments`: the method that an annotation replaces, and its keywords.
+    `text`: what to write.
     """
 
     kind: ChangeKind
