@@ -252,7 +252,7 @@ def _look_for_rows(cause: Cause, frame: FrameType) -> None:
             return
         row = values.get(name.removeprefix(ALL_OF))
         if name[0] == ALL_OF:
-            row = row[0] if row and isinstance(row, list) else None
+            row = row[0] if type(row) is list and row else None
         origin = origin_of(row) or origin_of_values(row)
         if origin is not None and origin.many:
             cause.loop = origin
@@ -411,6 +411,8 @@ def _find_role(code: CodeType) -> _Role | _Operation:
     name = code.co_qualname
     if owner is Owner.PLUMBING:
         return _OPERATIONS.get(name) or _MANAGERS.get(name) or _Role.PLUMBING
+    if owner is Owner.APPLICATION and not code.co_filename.endswith(".py"):
+        return _Role.LIBRARY  # made of a template: its lines are no lines of the file
     if owner is Owner.BRIDGE:
         return _Role.BRIDGE if name == _IN_THREAD else _Role.PLUMBING
     if owner is Owner.LIBRARY:

@@ -67,13 +67,16 @@ class Origin:
 
 
 def origin_of(instance: object) -> Origin | None:
-    """The origin of a model instance; None if no watched query made it."""
-    return getattr(getattr(instance, "_state", None), "querybudget", None)
+    """The origin of a model instance; None if no watched query made it.
+
+    Of anything else no attribute is read: a lazy object would go and ask the database.
+    """
+    return getattr(instance._state, "querybudget", None) if Model in type(instance).__mro__ else None  # type: ignore[attr-defined]
 
 
 def origin_of_values(row: object) -> Origin | None:
     """The origin of a row of `values()` or `values_list()`, which is known by its identity."""
-    for watch in listening.get() if isinstance(row, (dict, tuple)) else ():
+    for watch in listening.get() if issubclass(type(row), (dict, tuple)) else ():
         known = watch.rows.get(id(row))
         if known is not None:
             return known[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from querybudget import requests
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 Mode = Literal["check", "update"]
+
+PATIENCE = 60.0
+"""Seconds that the tests of a process may spend on making their requests again."""
 
 METHOD_NOT_ALLOWED = 405
 """The answer of a route that has no such method: no endpoint answered, so nothing is booked."""
@@ -56,6 +60,7 @@ class Run:
     late: dict[str, Violation] = field(default_factory=dict)
     _test: str = ""
     _open: bool = False
+    _spent: float = 0.0
     _exemptions: tuple[Exemption, ...] = ()
     _violations: dict[str, Violation] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,10 +86,16 @@ class Run:
         with self._lock:
             self._open = False
             violations = [violation for _, violation in sorted(self._violations.items())]
-        return [
-            replace(violation, proved=tuple(proof(violation.request, violation.queries)), request=None)
-            for violation in violations
-        ]
+        return [replace(one, proved=tuple(self._proof(one)), request=None) for one in violations]
+
+    def _proof(self, violation: Violation) -> list[str]:
+        if self._spent > PATIENCE:
+            return [f"Not proven: this run has spent {PATIENCE:.0f} s on proofs."]
+        began = perf_counter()
+        try:
+            return proof(violation.request, violation.queries)
+        finally:
+            self._spent += perf_counter() - began
 
     def routes(self) -> set[str]:
         """The URLconf's endpoints under the names of the ledger, without those it ignores."""
@@ -112,9 +123,10 @@ class Run:
         endpoint = self.options.variant_of(endpoint, measurement.request, measurement.response)
         with self._lock:
             seen = Observation.of(endpoint, self._test, measurement.watch.queries)
-            self._book(seen, measurement.request)
+            streams = getattr(measurement.response, "streaming", False)  # perhaps without an end
+            self._book(seen, None if streams else measurement.request)
 
-    def _book(self, seen: Observation, request: HttpRequest) -> None:
+    def _book(self, seen: Observation, request: HttpRequest | None) -> None:
         exemption = next((one for one in self._exemptions if one.covers(seen.endpoint)), None)
         if exemption is not None:
             self.tally.touch(seen)

@@ -21,6 +21,9 @@ _LOOPS = (ast.For, ast.AsyncFor)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MAPPERS = frozenset({"map", "filter", "sorted", "max", "min"})
 
+FILES = 64
+"""Syntax trees that are kept: one of 1,000 lines takes megabytes, and what is asked of a line is remembered."""
+
 ALL_OF = "*"
 """Before a name: not the row itself, but the list of all of them."""
 
@@ -95,6 +98,12 @@ def _starts(node: Any, line: int, column: int | None) -> bool:
     return (node.lineno, node.col_offset) == (line, column)
 
 
+@functools.cache
+def calls_next(file: str, line: int) -> bool:
+    """Whether a line asks for one row by `next()`, which is no loop."""
+    return any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "next" for node in _around(file, line))
+
+
 def _holds(node: Any, line: int, column: int | None) -> bool:
     if column is None:
         return False
@@ -160,7 +169,7 @@ def _around(file: str, line: int) -> Iterator[Any]:
     yield from found
 
 
-@functools.cache
+@functools.lru_cache(FILES)
 def _nodes(file: str) -> list[Any]:
     """The nodes of a file that have a place, each after what contains it; none if it is no Python."""
     try:

@@ -38,7 +38,7 @@ class Patches:
 
     def __init__(self, *places: tuple[Any, str, Callable[[Any], Any]]) -> None:
         self._places = places
-        self._originals: list[tuple[Any, str, Any]] = []
+        self._originals: list[tuple[Any, str, Any, Any]] = []
         self._users = 0
         self._lock = threading.Lock()
 
@@ -49,15 +49,18 @@ class Patches:
             if self._users == 1:
                 for owner, name, replacement in self._places:
                     original = vars(owner).get(name, _INHERITED)
-                    self._originals.append((owner, name, original))
-                    setattr(owner, name, replacement(original))
+                    ours = replacement(original)
+                    self._originals.append((owner, name, original, ours))
+                    setattr(owner, name, ours)
 
     def release(self) -> None:
-        """Restore the originals when the last user has gone."""
+        """Restore the originals when the last user has gone; what somebody patched on top of stays."""
         with self._lock:
             self._users -= 1
             while self._users == 0 and self._originals:
-                owner, name, original = self._originals.pop()
+                owner, name, original, ours = self._originals.pop()
+                if vars(owner).get(name) is not ours:
+                    continue
                 if original is _INHERITED:
                     delattr(owner, name)
                 else:
