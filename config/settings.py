@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "orders",
     "businesses",
     "api",
+    "querybudget",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -6,6 +6,7 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="command", required=True)
         fix = commands.add_parser("fix", help="make a request with the advice applied, a step at a time")
         fix.add_argument("endpoint", help='method and path: "GET /api/orders"')
-        fix.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
+        _add_who(fix)
         fix.add_argument("--query", default="", help='query string: "status=placed&limit=20"')
         fix.add_argument(
             "--without", action="append", default=[], metavar="FIELD", help='leave a field out: "placed_by.offices"'
@@ -47,7 +48,7 @@ class Command(BaseCommand):
             metavar="ENDPOINT",
             help="as for fix; without any, each GET route that has no parameter",
         )
-        audit.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
+        _add_who(audit)
         audit.add_argument("--query", default="", help="query string for every request")
         audit.add_argument("--json", action="store_true", help="one document on standard output; see audits.py")
 
@@ -55,10 +56,7 @@ class Command(BaseCommand):
         (self._fix if options["command"] == "fix" else self._audit)(options)
 
     def _audit(self, options: dict[str, Any]) -> None:
-        requests = {
-            endpoint: _request(endpoint, options["query"], options["user"])
-            for endpoint in options["endpoints"] or _readable()
-        }
+        requests = {endpoint: _request(endpoint, options) for endpoint in options["endpoints"] or _readable()}
         report = audited(requests)
         if options["json"]:
             self._write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
@@ -69,7 +67,7 @@ class Command(BaseCommand):
             raise SystemExit(UNPROVEN)
 
     def _fix(self, options: dict[str, Any]) -> None:
-        request = _request(options["endpoint"], options["query"], options["user"])
+        request = _request(options["endpoint"], options)
         without: list[str] = options["without"]
         whole = replay(request)
         if whole.status >= 400:
@@ -111,7 +109,18 @@ class Command(BaseCommand):
         self.stdout.write(line, style)
 
 
-def _request(endpoint: str, query: str, user: str | None) -> HttpRequest:
+def _add_who(parser: ArgumentParser) -> None:
+    parser.add_argument("--as", dest="user", metavar="USER", help="user name or primary key; no login is needed")
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="HEADER",
+        help='"Authorization: Token …", where --as is not all',
+    )
+
+
+def _request(endpoint: str, options: dict[str, Any]) -> HttpRequest:
     method, _, path = endpoint.partition(" ")
     if not path.startswith("/") or not method.isupper():
         raise CommandError(
@@ -121,12 +130,23 @@ def _request(endpoint: str, query: str, user: str | None) -> HttpRequest:
         resolve(path)
     except Resolver404:
         raise CommandError(f"no route for {path}", returncode=UNUSABLE) from None
-    request = RequestFactory().generic(method, path, QUERY_STRING=query, HTTP_CACHE_CONTROL="no-cache")
+    headers = {"Host": _host(), "Cache-Control": "no-cache"}
+    for header in options["header"]:
+        name, _, value = header.partition(":")
+        headers[name.strip()] = value.strip()
+    query, user = options["query"], options["user"]
+    request = RequestFactory().generic(method, path, secure=True, QUERY_STRING=query, headers=headers)
     if user is not None:
         found = _user(user)
         request._force_auth_user = found  # type: ignore[attr-defined] # DRF's name for whom a test logs in
         request._cached_user = found  # type: ignore[attr-defined] # Django's, of its middleware
     return request
+
+
+def _host() -> str:
+    """A host that this site answers to."""
+    allowed = (host.removeprefix(".") for host in settings.ALLOWED_HOSTS)
+    return next((host for host in allowed if "*" not in host), "localhost")
 
 
 def _readable() -> list[str]:
