@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client, RequestFactory
 
+from querybudget import proof as proofs
 from querybudget import watch
 from querybudget.costs import dearest, field_costs
 from querybudget.ledger import Ledger
@@ -24,8 +25,9 @@ pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 
 
 @pytest.fixture(autouse=True)
-def shop():
+def shop(monkeypatch):
     make()
+    monkeypatch.setattr(proofs, "PATIENCE", 600)  # on the busiest machine
 
 
 def get(path):
