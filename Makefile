@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run stack test tool-test tool-test-here tool-test-django61 lint format article picture openapi requirements axe clean
+.PHONY: help run stack test tool-test tool-test-here tool-test-django61 tool-matrix lint format article picture openapi requirements axe clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ tool-test-here: $(VENV)/installed-dev
 
 tool-test-django61: $(VENV)/installed-dev $(VENV)-django61/installed
 	@$(call TOOL_TEST,$(VENV)-django61/bin)
+
+tool-matrix: $(VENV)/installed-dev ## what querybudget and four peers find in its corpus, case by case
+	@exec $(BIN)/python -m bench.matrix
 
 define TOOL_TEST
 $(1)/python -c 'import sys, django; print("querybudget on Python", sys.version.split()[0], "and Django", django.__version__)'
@@ -88,7 +91,7 @@ requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requi
 		--custom-compile-command "make requirements" -o requirements-dev.txt requirements-dev.in
 
 clean: ## remove the virtual environment and everything `make run` made
-	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-peers .run staticfiles
+	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-peers $(VENV)-peers-tools .run staticfiles
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'

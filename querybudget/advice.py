@@ -14,28 +14,36 @@ from querybudget.causes import Cause
 from querybudget.origins import Fetch, Origin, is_unique_lookup
 
 Relation = tuple[type[Model], str]
+ChangeKind = Literal["select_related", "prefetch_related", "column", "matching", "annotation", "loaded"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """An eager load that can be applied to the queryset of a fetch without touching the code.
 
-    `kind`: "select_related", "prefetch_related", "column" (load what was deferred) or "matching" (a
-    `Prefetch` of the rows that match a filter). `lookup`: the relations from the fetch's model on, or
-    the column. `conditions`, `order`: of a "matching" prefetch. `text`: what to write.
+    `kind`: "select_related", "prefetch_related", "column" (load what was deferred), "matching" (a
+    `Prefetch` of the rows that match a filter), "annotation" (a count, existence or aggregate in the
+    query of the rows) or "loaded" (read what is prefetched already). `lookup`: the relations from the
+    fetch's model on, or the column. `conditions`, `order`: of a "matching" prefetch; `related`: the model
+    of its rows. `operation`, `arguments`: the method that an annotation replaces, and its keywords.
+    `text`: what to write.
     """
 
-    kind: Literal["select_related", "prefetch_related", "column", "matching"]
+    kind: ChangeKind
     fetch: Fetch
     lookup: str
     text: str
     conditions: tuple[tuple[str, Any], ...] = ()
     order: tuple[str, ...] = ()
+    operation: str = ""
+    arguments: tuple[tuple[str, Any], ...] = ()
+    related: type[Model] | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for the same change in two runs of the same code."""
-        return self.kind, self.fetch.model, str(self.fetch.location), self.lookup, self.conditions, self.order
+        where = self.kind, self.fetch.model, str(self.fetch.location), self.lookup
+        return *where, self.conditions, self.order, self.operation, self.arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def advise_read(cause: Cause) -> Advice:
 def advise_write(cause: Cause, sql: str) -> Advice:
     """What to do about a write that is made for each row."""
     model = _model_of(cause)
-    rows = f"{model}.objects.filter(pk__in=[…])" if model else "one statement"
+    rows = f"{model}.objects.filter({_column_of(cause)}__in=[…])" if model else "one statement"
     if cause.operation == "update":
         return Advice(f"{rows}.update(…)")
     if cause.operation == "delete":
@@ -70,6 +78,10 @@ def advise_write(cause: Cause, sql: str) -> Advice:
         return Advice(f"{model}.objects.bulk_create([…], {ignore})")
     if cause.operation in ("add", "set") and cause.relation is not None:
         return Advice(f"{cause.relation[0].__name__}.{cause.relation[1]}.through.objects.bulk_create([…])")
+    if cause.operation in ("clear", "remove") and cause.relation is not None:
+        field = getattr(relation_of(*cause.relation), "m2m_field_name", lambda: "…")()
+        through = f"{cause.relation[0].__name__}.{cause.relation[1]}.through"
+        return Advice(f"{through}.objects.filter({field}__in=[…]).delete()")
     if cause.operation in ("save", "create", "bulk_create") and model:
         new = sql.lstrip().upper().startswith("INSERT")
         return Advice(f"{model}.objects.bulk_create([…])" if new else f"{model}.objects.bulk_update([…], […])")
@@ -85,7 +97,7 @@ def _eager(cause: Cause, origin: Origin, relation: Relation) -> Advice:
     lookup = "__".join((*origin.path, name))
     if cause.operation == "lazy load":
         joined = is_joinable(origin.fetch.model, (*origin.path, name))
-        kind: Literal["select_related", "prefetch_related"] = "select_related" if joined else "prefetch_related"
+        kind: ChangeKind = "select_related" if joined else "prefetch_related"
         text = f'.{kind}("{lookup}")'
         return Advice(text, Change(kind, origin.fetch, lookup, text))
     related = related_model(model, name)
@@ -93,17 +105,46 @@ def _eager(cause: Cause, origin: Origin, relation: Relation) -> Advice:
     known = all(condition is not None for condition in conditions)
     filters = tuple(condition for condition in conditions if condition is not None)
     if cause.operation in ("count", "exists", "aggregate") and known and not origin.path:
-        return Advice(_annotation(cause, name, related, filters, model))
+        text = _annotation(cause, name, related, filters, model)
+        arguments = tuple((cause.arguments or {}).items()) if cause.operation == "aggregate" else ()
+        return Advice(
+            text, Change("annotation", origin.fetch, name, text, filters, (), cause.operation, arguments, related)
+        )
     plain = f'.prefetch_related("{lookup}")'
     order = tuple(one for one in getattr(cause.query, "order_by", ()) if one != "pk")
-    if cause.query is None or (not filters and not order and known):
-        whole = cause.operation == "all" and not _picks_columns(cause.query)
+    one_of_them = cause.operation in ("first", "last", "earliest", "latest")
+    if cause.query is None or (not filters and not order and known and not one_of_them):
+        whole = cause.operation in ("all", "count", "exists", "contains") and not _picks_columns(cause.query)
         return Advice(plain, Change("prefetch_related", origin.fetch, lookup, plain) if whole else None)
     if not known or related is None or not all(isinstance(one, str) for one in order):
         return Advice(f"{plain}, and filter in Python: .filter() on a relation asks the database again")
-    text = _matching(lookup, name, related, filters, order)
-    can_try = cause.operation in ("all", "first", "get") and not _picks_columns(cause.query)
-    return Advice(text, Change("matching", origin.fetch, lookup, text, filters, order) if can_try else None)
+    if cause.prefetched and not filters and not order and cause.operation in ("first", "last"):
+        end = "[0]" if cause.operation == "first" else "[-1]"
+        text = f"{name}.all(){end}: {name} is prefetched, and .{cause.operation}() asks the database again"
+        return Advice(text, Change("loaded", origin.fetch, lookup, text, operation=cause.operation))
+    by_text = _order_of_rows(cause, related, order)
+    text = _matching(lookup, name, related, filters, by_text or (() if filters else ("pk",)))
+    order = by_text if cause.operation in ("earliest", "latest") else order
+    can_try = cause.operation in ("all", "get", "first", "earliest", "latest") and not _picks_columns(cause.query)
+    change = Change("matching", origin.fetch, lookup, text, filters, order, related=related)
+    return Advice(text, change if can_try else None)
+
+
+def _order_of_rows(cause: Cause, related: type[Model], order: tuple[str, ...]) -> tuple[str, ...]:
+    """The order in which the row that `first()` or one of its kin returns is the first; () is that of the key."""
+    if cause.operation in ("earliest", "latest"):
+        latest_by: Any = related._meta.get_latest_by or ()
+        named = (cause.arguments or {}).get("fields") or ([latest_by] if isinstance(latest_by, str) else latest_by)
+        order = tuple(named)
+    elif cause.operation in ("first", "last"):
+        order = order or tuple(one for one in related._meta.ordering or () if isinstance(one, str)) or ("pk",)
+    order = tuple(map(reversed_order, order)) if cause.operation in ("last", "latest") else order
+    return tuple(one for one in order if one != "pk")
+
+
+def reversed_order(name: str) -> str:
+    """ "-placed_at" for "placed_at", and the other way round."""
+    return name[1:] if name.startswith("-") else f"-{name}"
 
 
 def _picks_columns(query: Any) -> bool:
@@ -126,12 +167,14 @@ def _matching(
 def _annotation(
     cause: Cause, name: str, related: type[Model] | None, filters: tuple[tuple[str, Any], ...], model: type[Model]
 ) -> str:
-    condition = f", filter=Q({_keywords(filters)})" if filters else ""
+    lookup = query_name(model, name)
+    inside = _keywords(tuple((f"{lookup}__{column}", value) for column, value in filters))
+    condition = f", filter=Q({inside})" if filters else ""
     if cause.operation == "count":
-        return f'.annotate({name}_count=Count("{name}"{condition}))'
+        return f'.annotate({name}_count=Count("{lookup}"{condition}))'
     if cause.operation == "aggregate":
         made = [
-            f'{keyword}={type(value).__name__}("{name}__{_source(value)}"{condition})'
+            f'{keyword}={type(value).__name__}("{lookup}__{source_of(value)}"{condition})'
             for keyword, value in (cause.arguments or {}).items()
         ]
         return f".annotate({', '.join(made)})"
@@ -141,7 +184,8 @@ def _annotation(
     return f'.annotate(has_{name}=Exists({target}.objects.filter({back}=OuterRef("pk"){also})))'
 
 
-def _source(expression: Any) -> str:
+def source_of(expression: Any) -> str:
+    """The column that an aggregate is made of; "…" for an expression."""
     sources = expression.get_source_expressions()
     return str(getattr(sources[0], "name", "…")) if sources else "…"
 
@@ -235,6 +279,12 @@ def related_model(model: type[Model], name: str) -> type[Model] | None:
     return getattr(relation, "related_model", None)
 
 
+def query_name(model: type[Model], name: str) -> str:
+    """What the relation `model.name` is called in a filter: "order" for `order_set`."""
+    relation = relation_of(model, name)
+    return str(relation.field.related_query_name() if hasattr(relation, "get_accessor_name") else name)
+
+
 def back_name(model: type[Model], name: str) -> str:
     """What the relation `model.name` is called from the other side."""
     relation = relation_of(model, name)
@@ -250,6 +300,13 @@ def is_joinable(model: type[Model], path: tuple[str, ...]) -> bool:
             return False
         model = relation.related_model
     return True
+
+
+def _column_of(cause: Cause) -> str:
+    """The column that tells the rows of a write apart."""
+    conditions = getattr(getattr(cause.query, "where", None), "children", [])
+    target = getattr(getattr(conditions[0], "lhs", None), "target", None) if conditions else None
+    return "pk" if target is None or target.primary_key else str(target.name)
 
 
 def _model_of(cause: Cause) -> str:

@@ -21,6 +21,7 @@ from querybudget import hooks
 from querybudget.context import everywhere, listening, open_watches
 from querybudget.findings import Finding, find
 from querybudget.hooks import UnseenQueriesError
+from querybudget.origins import Origin
 from querybudget.query import Query
 from querybudget.reads import Audit, judge_reads, reading
 from querybudget.tracing import tracing
@@ -32,6 +33,7 @@ class Watch:
 
     `queries`: in the order in which they ended; empty when `detail` is off. `count` and `seconds`:
     number and time of the queries that are not control statements. `audited`: what was fetched and read.
+    `rows`: dictionaries and tuples of `values()` with their origins, by id, while it is open.
     """
 
     detail: bool = True
@@ -41,6 +43,7 @@ class Watch:
     seconds: float = 0.0
     closed: bool = True
     audited: Audit | None = None
+    rows: dict[int, tuple[object, Origin]] = field(default_factory=dict, repr=False)
     _token: Token[tuple[Watch, ...]] | None = field(default=None, repr=False)
 
     @property
@@ -79,6 +82,7 @@ class Watch:
         if self.closed:
             return
         self.closed = True
+        self.rows.clear()
         if self.process_wide:
             everywhere.remove(self)
         in_place = hooks.in_place()

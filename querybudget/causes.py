@@ -22,16 +22,16 @@ from django.db.models import Model
 from django.db.models.fields.related_descriptors import ManyToManyDescriptor
 
 from querybudget.frames import Location, Owner, location, owner_of
-from querybudget.loops import Loop, suspended
-from querybudget.origins import Origin, origin_of
-from querybudget.syntax import declaration, has_comprehension, loop_variables
+from querybudget.loops import SENT, Loop, suspended
+from querybudget.origins import Origin, origin_of, origin_of_values
+from querybudget.syntax import ALL_OF, INPUT, declaration, has_comprehension, loop_variables
 
 
 class Cause:
     """Why a query was made.
 
     `location`: the innermost line of the application; that which declares the serializer's field where
-    DRF itself reads the relation; a library's, marked so, where there is neither.
+    DRF itself reads the relation, and that of the template; else where the rows were fetched, or a library's.
     `operation`: the method of Django's that was called: "count", "get_or_create"; "lazy load" and
     "deferred column" for attributes; "" for a cursor's SQL. `relation`: the model and the name of the
     relation or column that was followed. `subject`: the model of what was saved, deleted or refreshed.
@@ -41,7 +41,8 @@ class Cause:
     `method`: "Class.get_x" if that one is a method field. `loop`: the rows that somebody goes through,
     a query in whose body this is; `inside`: the functions between it and the query, as code, line and
     module names, innermost first. `each_item`: DRF validates a list of items. `remembered`: Django
-    keeps the answer, so that it will not ask again.
+    keeps the answer, so that it will not ask again. `prefetched`: the rows of the relation are there
+    already. `peers`: Django loads the relation of all siblings at once.
     """
 
     operation: str = ""
@@ -57,6 +58,7 @@ class Cause:
     loop_line: tuple[CodeType, int] | None = None
     each_item: bool = False
     remembered: bool = False
+    prefetched: bool = False
     peers: bool = False
 
     def __init__(self, location: Location | None = None) -> None:
@@ -81,6 +83,8 @@ class _Role(Enum):
     LIST = "list"
     ITEMS = "items"
     REMEMBERS = "remembers"
+    VALIDATES = "validates"
+    TEMPLATE = "template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ _OPERATIONS: dict[str, _Role | _Operation] = {
     "GenericForeignKeyDescriptor.fetch_one": _Operation("lazy load", "descriptor"),
     "DeferredAttribute.__get__": _Operation("deferred column", "descriptor"),
     "DeferredAttribute.fetch_one": _Operation("deferred column", "descriptor"),
+    "prefetch_related_objects": _Operation("prefetch", "rows"),
     "ContentTypeManager.get_for_id": _Role.REMEMBERS,
     "ContentTypeManager.get_for_model": _Role.REMEMBERS,
     "ContentTypeManager.get_for_models": _Role.REMEMBERS,
@@ -127,6 +132,8 @@ _DRF = {
     "Serializer.to_representation": _Role.SERIALIZER,
     "ListSerializer.to_representation": _Role.LIST,
     "ListSerializer.to_internal_value": _Role.ITEMS,
+    "ListSerializer.create": _Role.ITEMS,
+    "Serializer.to_internal_value": _Role.VALIDATES,
 }
 _HANDLERS = frozenset({"BaseHandler.get_response", "BaseHandler.get_response_async"})
 _CACHE, _FOR_ITER = dis.opmap["CACHE"], dis.opmap["FOR_ITER"]
@@ -188,19 +195,19 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
                 if loops is None or id(frame) not in loops:
                     _look_for_rows(cause, frame)
                 cause.inside.append((code, frame.f_lineno, frame.f_globals))
-        elif role is _Role.SERIALIZER:
+        elif role is _Role.SERIALIZER or role is _Role.VALIDATES:
             below = False
             names = frame.f_locals
             serializers.append((names["self"], names.get("field")))
             if cause.location is None and serializers[0][1] is not None:
                 cause.location = _declared(type(serializers[0][0]), serializers[0][1].field_name)
-            origin = origin_of(names["instance"])
+            origin = origin_of(names.get("instance"))
             if cause.loop is None and origin is not None and origin.many:
                 cause.loop = origin
         elif role is _Role.ENTRY:
             break
         elif role is _Role.BRIDGE:
-            _continue_where_awaited(cause)
+            library = _continue_where_awaited(cause) or library
             break
         elif role is _Role.REMEMBERS:
             cause.remembered = True
@@ -210,6 +217,9 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
                 library = location(code.co_filename, frame.f_lineno, True)
             if role is _Role.ITEMS:
                 cause.each_item = True
+                cause.location = cause.location or _declared(type(frame.f_locals["self"].child), None)
+            elif role is _Role.TEMPLATE:
+                cause.location = cause.location or _line_of_template(frame.f_locals["self"])
             elif role is _Role.LIST and not serializers:
                 cause.serializer = type(frame.f_locals["self"].child).__name__
             elif role is _Role.GUARD and cause.loop is None:
@@ -218,22 +228,32 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
             cause.loop = loop
             cause.loop_line = (code, frame.f_lineno)
         frame = frame.f_back
-    cause.location = cause.location or library
     if serializers:
         _name_fields(cause, serializers)
     if operation is not None:
         _read_operation(cause, *operation)
+    if cause.location is None:
+        fetched = cause.origin.fetch.location if cause.origin is not None else None
+        cause.location = library if fetched is None or fetched.library else fetched
     return cause
 
 
 def _look_for_rows(cause: Cause, frame: FrameType) -> None:
-    """Is this a round of a `for` over model instances that a query of many rows made?"""
-    names = loop_variables(frame.f_code.co_filename, frame.f_lineno, _column(frame))
+    """Is this a round of a `for` over rows that a query of many rows made, or over what a client sent?"""
+    code = frame.f_code
+    names = loop_variables(code.co_filename, frame.f_lineno, _column(frame), own=code.co_name[0] == "<")
     if not names or _is_fetching(frame):
         return  # names still stand for the row before
     values = frame.f_locals
     for name in reversed(names):
-        origin = origin_of(values.get(name))
+        if name == INPUT:
+            cause.loop = SENT
+            cause.loop_line = (frame.f_code, frame.f_lineno)
+            return
+        row = values.get(name.removeprefix(ALL_OF))
+        if name[0] == ALL_OF:
+            row = row[0] if type(row) is list and row else None
+        origin = origin_of(row) or origin_of_values(row)
         if origin is not None and origin.many:
             cause.loop = origin
             cause.loop_line = (frame.f_code, frame.f_lineno)
@@ -249,24 +269,35 @@ def _is_fetching(frame: FrameType) -> bool:
 
 
 def _column(frame: FrameType) -> int | None:
-    """Where in its line a function is, for comprehensions that run in its frame; None in one of their own."""
+    """Where in its line a function is; None where no comprehension makes that matter."""
     code = frame.f_code
-    if sys.version_info < (3, 12) or not has_comprehension(code.co_filename, frame.f_lineno):
-        return -1 if code.co_name[0] != "<" else None
-    return None if code.co_name[0] == "<" else next(islice(code.co_positions(), frame.f_lasti // 2, None))[2]
+    if not has_comprehension(code.co_filename, frame.f_lineno):
+        return None
+    return next(islice(code.co_positions(), frame.f_lasti // 2, None))[2]
 
 
-def _continue_where_awaited(cause: Cause) -> None:
+def _continue_where_awaited(cause: Cause) -> Location | None:
+    """The line of a library where the function is awaited, if no line of the application is known."""
     outer = awaited.get()
     if outer is None:
-        return
-    cause.location = cause.location or outer.location
+        return None
+    library = outer.location if outer.location is not None and outer.location.library else None
+    cause.location = cause.location or (None if library else outer.location)
     if cause.loop is None:
         cause.inside += outer.inside
         cause.loop, cause.loop_line = outer.loop, outer.loop_line
+    return library
 
 
-def _declared(serializer: type, name: str) -> Location | None:
+def _line_of_template(node: Any) -> Location | None:
+    """Where a template's node is written; None for templates of libraries and those that are no file."""
+    file = getattr(getattr(node, "origin", None), "name", None)
+    if node.token is None or not file or owner_of(file) is not Owner.APPLICATION:
+        return None
+    return location(file, node.token.lineno)
+
+
+def _declared(serializer: type, name: str | None) -> Location | None:
     place = declaration(serializer, name)
     return place and Location(*place)
 
@@ -285,6 +316,8 @@ def _read_operation(cause: Cause, operation: _Operation, frame: FrameType) -> No
     subject: Any = names.get("self")
     instance: Any
     cause.operation = operation.name
+    if operation.of == "rows":
+        return
     if operation.of == "descriptor":
         instance = names["instance"]
         if instance is None:
@@ -304,8 +337,10 @@ def _read_operation(cause: Cause, operation: _Operation, frame: FrameType) -> No
         subject = names.get("clone", subject)  # `get` asks the clone that it filtered
         instance, cause.relation = related_through(subject)
         cause.query = getattr(subject, "query", None)
-        cause.arguments = names.get("kwargs")
+        cause.arguments = names.get("kwargs") or {"fields": names.get("fields")}
     cause.origin = origin_of(instance)
+    if cause.relation is not None:
+        cause.prefetched = cause.relation[1] in getattr(instance, "_prefetched_objects_cache", ())
 
 
 @functools.cache
@@ -376,6 +411,8 @@ def _find_role(code: CodeType) -> _Role | _Operation:
     name = code.co_qualname
     if owner is Owner.PLUMBING:
         return _OPERATIONS.get(name) or _MANAGERS.get(name) or _Role.PLUMBING
+    if owner is Owner.APPLICATION and not code.co_filename.endswith(".py"):
+        return _Role.LIBRARY  # made of a template: its lines are no lines of the file
     if owner is Owner.BRIDGE:
         return _Role.BRIDGE if name == _IN_THREAD else _Role.PLUMBING
     if owner is Owner.LIBRARY:
@@ -384,5 +421,7 @@ def _find_role(code: CodeType) -> _Role | _Operation:
             return _Role.ENTRY
         if "/rest_framework/" in file:
             return _DRF.get(name, _Role.LIBRARY)
+        if name == "Node.render_annotated" and "/django/template/" in file:
+            return _Role.TEMPLATE
         return _Role.GUARD if "/django/" not in file or "/django/contrib/" in file else _Role.LIBRARY
     return _OF_OWNER[owner]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from querybudget.advice import Advice, Change, advise_read, advise_write
 from querybudget.causes import Cause
-from querybudget.loops import Loop
+from querybudget.loops import SENT, Loop
 from querybudget.query import Query
 from querybudget.syntax import is_memoised, remembers
 
@@ -84,7 +84,7 @@ def _kind(query: Query) -> Literal["n_plus_one", "write_n_plus_one"] | None:
         return None
     writes = query.kind == "write" or cause.operation in _WRITES
     if writes:
-        return "write_n_plus_one" if cause.loop is not None else None
+        return "write_n_plus_one" if cause.loop is not None or cause.each_item else None
     if cause.origin is not None and cause.origin.many:
         return "n_plus_one"
     if cause.operation in ("lazy load", "deferred column"):
@@ -167,7 +167,7 @@ def _what(kind: str, query: Query) -> str:
         return f"{name.replace('_', ' ')} {each}"
     if cause.operation == "refresh_from_db" and cause.subject is not None:
         return f"refresh of each {cause.subject._meta.verbose_name}"
-    each = "item" if cause.each_item else "row"
+    each = "item" if cause.each_item or cause.loop is SENT else "row"
     return f"{', '.join(query.statement.tables) or 'a query'} for each {each}"
 
 

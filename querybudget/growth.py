@@ -77,13 +77,19 @@ def query_growth(
 
 
 def grown_shapes(seen: dict[int, list[Query]]) -> list[GrownShape]:
-    """The shapes that grew from the smallest to the largest size like a loop does, steepest first."""
+    """The shapes that grew from the smallest to the largest size like a loop does, steepest first.
+
+    Those of one label count together too: PostgreSQL's INSERT of one row has another shape than that of many.
+    """
     few, many = min(seen), max(seen)
+    labels = {size: Counter((query.alias, query.label) for query in seen[size]) for size in (few, many)}
     counts = {size: Counter((query.alias, query.shape) for query in seen[size]) for size in (few, many)}
     examples = {(query.alias, query.shape): query for query in reversed(seen[many])}
     grown = [
         GrownShape(example, counts[few][key], counts[many][key], (counts[many][key] - counts[few][key]) / (many - few))
         for key, example in examples.items()
+        if labels[many][example.alias, example.label] - labels[few][example.alias, example.label]
+        >= LOOP_SLOPE * (many - few)
     ]
     return sorted((shape for shape in grown if shape.slope >= LOOP_SLOPE), key=lambda shape: -shape.slope)
 

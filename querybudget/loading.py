@@ -2,7 +2,8 @@
 
 A `Change` names the fetch it is for by model and line. While `applied(changes)` is open, a queryset
 that is about to be evaluated there gets them. A "matching" prefetch stands for code that would read
-the list that it makes: the filtered relation is answered from that list.
+the list that it makes: the filtered relation is answered from that list. So an "annotation" stands for
+code that would read the column that it makes.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from contextvars import ContextVar
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q
 from django.db.models.query import QuerySet
 
-from querybudget.advice import Change, conditions_of, related_model
+from querybudget.advice import Change, back_name, conditions_of, query_name, reversed_order, source_of
 from querybudget.causes import cause_of_query, related_through
 from querybudget.origins import origin_of
 from querybudget.tracing import Patches
@@ -47,7 +48,26 @@ def _evaluating(original: Any) -> Any:
     return evaluate
 
 
-_patches = Patches((QuerySet, "_fetch_all", _evaluating), (QuerySet, "_iterator", _evaluating))
+def _answering(operation: str) -> Any:
+    def around(original: Any) -> Any:
+        def answer(self: Any, *arguments: Any, **named: Any) -> Any:
+            for change in _changes.get():
+                if change.operation == operation and change.arguments == tuple(named.items()):
+                    known = _annotated(self, change)
+                    if known is not None:
+                        return known
+            return original(self, *arguments, **named)
+
+        return answer
+
+    return around
+
+
+_patches = Patches(
+    (QuerySet, "_fetch_all", _evaluating),
+    (QuerySet, "_iterator", _evaluating),
+    *((QuerySet, name, _answering(name)) for name in ("count", "exists", "aggregate")),
+)
 
 
 def _apply(queryset: Any, changes: Sequence[Change]) -> None:
@@ -84,10 +104,46 @@ def _prefetch(queryset: Any, change: Change) -> None:
 
 
 def _prefetch_matching(queryset: Any, change: Change) -> None:
-    related = _target(change)
-    rows = related._default_manager.filter(**dict(change.conditions)).order_by(*change.order)
+    related: Any = change.related
+    rows = related._default_manager.filter(**dict(change.conditions))
+    rows = rows.order_by(*change.order) if change.order else rows
     lookup = Prefetch(change.lookup, rows, to_attr=_attribute(change))
     queryset._prefetch_related_lookups = (*queryset._prefetch_related_lookups, lookup)
+
+
+def _annotate(queryset: Any, change: Change) -> None:
+    made = {f"{_attribute(change)}_{name}": made for name, made in _expressions(change).items()}
+    queryset.query = queryset.annotate(**made).query
+
+
+def _expressions(change: Change) -> dict[str, Any]:
+    """What `change.text` says, by the keyword of `aggregate`, or "" for a count or existence."""
+    model, related = change.fetch.model, change.related
+    lookup = query_name(model, change.lookup)
+    only = Q(**{f"{lookup}__{name}": value for name, value in change.conditions}) if change.conditions else None
+    if change.operation == "count":
+        return {"": Count(lookup, filter=only)}
+    if change.operation == "aggregate":
+        return {name: type(value)(f"{lookup}__{source_of(value)}", filter=only) for name, value in change.arguments}
+    back = {back_name(model, change.lookup): OuterRef("pk")}
+    return {"": Exists(related._default_manager.filter(**back, **dict(change.conditions)))}  # type: ignore[union-attr]
+
+
+def _annotated(queryset: Any, change: Change) -> Any:
+    """What an annotation knows of a relation's rows; None if it knows nothing."""
+    instance, relation = related_through(queryset)
+    query = queryset.query
+    if relation is None or relation[1] != change.lookup or query.is_sliced or query.distinct:
+        return None
+    start = f"{_attribute(change)}_"
+    known = {name.removeprefix(start): value for name, value in vars(instance).items() if name.startswith(start)}
+    if not known or tuple(conditions_of(query, *relation)) != change.conditions:
+        return None
+    return known if change.operation == "aggregate" else known[""]
+
+
+def _nothing(queryset: Any, change: Change) -> None:
+    """The rows are there already."""
 
 
 def _load_column(queryset: Any, change: Change) -> None:
@@ -101,34 +157,47 @@ _APPLY = {
     "prefetch_related": _prefetch,
     "matching": _prefetch_matching,
     "column": _load_column,
+    "annotation": _annotate,
+    "loaded": _nothing,
 }
 
 
 def _attribute(change: Change) -> str:
-    return f"_querybudget_{abs(hash(change.key))}"
-
-
-def _target(change: Change) -> Any:
-    model: Any = change.fetch.model
-    for name in change.lookup.split("__"):
-        model = related_model(model, name)
-    return model
+    return f"querybudget_{abs(hash(change.key))}"
 
 
 def _answer_from_memory(queryset: Any, changes: Sequence[Change]) -> bool:
-    """Give a filtered relation the rows that a "matching" prefetch has loaded; False if none has."""
+    """Give a relation the rows that a prefetch has loaded; False if none has those it asks for."""
     instance, relation = related_through(queryset)
     if instance is None or relation is None:
         return False
-    model, name = relation
-    query = queryset.query
-    order = tuple(one for one in query.order_by if one != "pk")
     for change in changes:
-        if change.kind != "matching" or change.lookup.split("__")[-1] != name or change.order != order:
-            continue
-        rows = vars(instance).get(_attribute(change))
-        if rows is not None and tuple(conditions_of(query, model, name)) == change.conditions:
-            rows = sorted(rows, key=attrgetter("pk")) if query.order_by == ("pk",) else rows
-            queryset._result_cache = rows[query.low_mark : query.high_mark]
-            return True
+        if change.lookup.split("__")[-1] == relation[1] and change.kind in _REMEMBERED:
+            rows = _REMEMBERED[change.kind](queryset, instance, relation, change)
+            if rows is not None:
+                queryset._result_cache = rows[queryset.query.low_mark : queryset.query.high_mark]
+                return True
     return False
+
+
+def _matching_rows(queryset: Any, instance: Any, relation: Any, change: Change) -> list[Any] | None:
+    query = queryset.query
+    rows: list[Any] | None = vars(instance).get(_attribute(change))
+    order = query.order_by if query.standard_ordering else tuple(map(reversed_order, query.order_by))
+    if rows is None or tuple(one for one in order if one != "pk") != change.order:
+        return None
+    if tuple(conditions_of(query, *relation)) != change.conditions:
+        return None
+    return sorted(rows, key=attrgetter("pk")) if order == ("pk",) else rows
+
+
+def _loaded_rows(queryset: Any, instance: Any, relation: Any, change: Change) -> list[Any] | None:
+    loaded = getattr(instance, "_prefetched_objects_cache", {}).get(relation[1])
+    if loaded is None or list(conditions_of(queryset.query, *relation)) or queryset.query.order_by not in _BY_KEY:
+        return None
+    rows = list(loaded)
+    return rows[::-1] if change.operation == "last" else rows
+
+
+_BY_KEY = ((), ("pk",), ("-pk",))
+_REMEMBERED = {"matching": _matching_rows, "loaded": _loaded_rows}

@@ -15,6 +15,7 @@ from typing import Any
 from querybudget.context import everywhere, listening
 from querybudget.frames import Owner, owner_of
 from querybudget.origins import could_return_several
+from querybudget.syntax import calls_next
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,9 @@ class Loop:
             self._many = self.query is None or could_return_several(self.query)
         return self._many
 
+
+SENT = Loop(None)
+"""The loop over what a client sent."""
 
 suspended: list[Loop] = []
 """The iterations of all threads that wait to be asked for their next row."""
@@ -71,7 +75,11 @@ def _query_of(queryset: Any) -> Any:
 
 def _followed(loop: Loop, rows: Iterator[Any]) -> Iterator[Any]:
     for row in rows:
-        loop.frame = id(sys._getframe(1))
+        frame = sys._getframe(1)
+        if calls_next(frame.f_code.co_filename, frame.f_lineno):
+            yield row
+            continue
+        loop.frame = id(frame)
         loop.rows += 1
         suspended.append(loop)
         try:

@@ -16,10 +16,17 @@ from django.db.models.lookups import Exact
 from django.db.models.manager import BaseManager
 from django.db.models.sql import AND
 
+from querybudget.context import listening
 from querybudget.frames import Location
 
 FEW = 5
 """Rows up to which a LIMIT asks for a fixed handful: looking each of them up is no loop over a table."""
+
+MOST = 10_000
+"""Rows of `values()` that a watch keeps, so that a loop over them is known for one."""
+
+PAGE = "_querybudget_page"
+"""Attribute of a `sql.Query`: how many rows the page that it loads may have."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +43,7 @@ class Origin:
     """A fetch and the relations that lead from its rows to an instance, as accessor names.
 
     `many`: the instance could have had siblings. `children`: the origins one relation further.
-    `attribute`: where a `Prefetch` with `to_attr` puts it.
+    `relation`: its last one, where a `Prefetch` with `to_attr` put it under another name.
     """
 
     fetch: Fetch
@@ -44,7 +51,7 @@ class Origin:
     path: tuple[str, ...] = ()
     many: bool = False
     children: dict[str, Origin] = field(default_factory=dict)
-    attribute: str = ""
+    relation: str = ""
 
     def child(self, name: str, model: type[Model], *, several: bool = False) -> Origin:
         """The origin of what the relation `name` leads to; `several` for a relation to many."""
@@ -60,8 +67,20 @@ class Origin:
 
 
 def origin_of(instance: object) -> Origin | None:
-    """The origin of a model instance; None if no watched query made it."""
-    return getattr(getattr(instance, "_state", None), "querybudget", None)
+    """The origin of a model instance; None if no watched query made it.
+
+    Of anything else no attribute is read: a lazy object would go and ask the database.
+    """
+    return getattr(instance._state, "querybudget", None) if Model in type(instance).__mro__ else None  # type: ignore[attr-defined]
+
+
+def origin_of_values(row: object) -> Origin | None:
+    """The origin of a row of `values()` or `values_list()`, which is known by its identity."""
+    for watch in listening.get() if issubclass(type(row), (dict, tuple)) else ():
+        known = watch.rows.get(id(row))
+        if known is not None:
+            return known[1]
+    return None
 
 
 def mark(instance: Model, origin: Origin, *, joined: bool = True) -> None:
@@ -93,9 +112,23 @@ def marked(rows: Iterator[Model], origin: Any, joined: bool) -> Iterator[Model]:
         yield row
 
 
+def noted(rows: Iterator[Any], origin: Any) -> Iterator[Any]:
+    """`rows` that are no instances; the open watches keep the first ones, with their origin."""
+    known: Origin | None = None
+    for number, row in enumerate(rows):
+        if number == 0:
+            known = origin()
+        if known is not None and number < MOST:
+            for watch in listening.get():
+                if not watch.closed and len(watch.rows) < MOST:
+                    watch.rows[id(row)] = row, known
+        yield row
+
+
 def could_return_several(query: Any) -> bool:
     """Whether a `sql.Query` is neither limited to a handful nor a lookup of a unique value."""
     limit = None if query.high_mark is None else query.high_mark - query.low_mark
+    limit = getattr(query, PAGE, limit)  # a paginator cuts its last page where the rows end
     if limit is not None and limit <= FEW:
         return False
     return not is_unique_lookup(query)
@@ -125,13 +158,12 @@ def prefetched(original: Any) -> Any:
         objects, additional = original(instances, prefetcher, lookup, level)
         parent = origin_of(instances[0])
         if parent is not None:
-            name = lookup.prefetch_through.split("__")[level]
             several = isinstance(prefetcher, BaseManager)
-            attribute, _ = lookup.get_current_to_attr(level)
+            name, _ = lookup.get_current_to_attr(level)
             for instance in objects:
                 mark(instance, parent.child(name, type(instance), several=several), joined=False)
             if name in parent.children:
-                parent.children[name].attribute = attribute
+                parent.children[name].relation = lookup.prefetch_through.split("__")[level]
         return objects, additional
 
     return prefetch_one_level

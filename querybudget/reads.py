@@ -165,20 +165,20 @@ def _unused(groups: dict[tuple[str, ...], _Group]) -> Iterator[tuple[tuple[str, 
         if not origin.path or parent is None or key[:-1] in found:
             found.add(key) if key[:-1] in found else None
             continue
-        if {origin.path[-1], origin.attribute} & parent.read:
+        if origin.path[-1] in parent.read:
             continue
         found.add(key)
-        lookup = "__".join(origin.path)
+        lookup, name = "__".join(origin.path), origin.relation or origin.path[-1]
         method = "select_related" if group.rows[0].joined else "prefetch_related"
         yield (
             key,
             Finding(
                 kind="unused_eager_load",
                 count=len(group.rows),
-                relation=f"{parent.origin.model._meta.label}.{origin.path[-1]}",
+                relation=f"{parent.origin.model._meta.label}.{name}",
                 path="",
                 location=str(origin.fetch.location or "?"),
-                what=f"{origin.path[-1].replace('_', ' ')} of each {parent.origin.model._meta.verbose_name}",
+                what=f"{name.replace('_', ' ')} of each {parent.origin.model._meta.verbose_name}",
                 message=f'{method}("{lookup}") loaded {len(group.rows)} rows, and nobody read them',
                 advice=f'drop "{lookup}" from .{method}()',
             ),

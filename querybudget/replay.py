@@ -16,6 +16,7 @@ from querybudget.advice import Change
 from querybudget.capture import watch
 from querybudget.findings import Finding, find
 from querybudget.growth import rolled_back
+from querybudget.isolation import caches_untouched
 from querybudget.loading import applied
 from querybudget.query import Query
 from querybudget.reads import Audit
@@ -53,12 +54,19 @@ def replay(
     """The answer to a copy of `request` with `changes` applied and the fields of `without` left out.
 
     `without`: dotted paths of serializer fields from the root one, "placed_by.offices". What is written
-    is rolled back on every database. `audit`: also follow what is read of the rows.
+    is rolled back on every database, and kept out of Django's caches. `audit`: also follow what is read of the rows.
     """
     copy = _copied(request)
     handler = BaseHandler()
     handler.load_middleware()
-    with unmeasured(), rolled_back(), leaving_out(without), applied(changes), watch(audit=audit) as seen:
+    with (
+        unmeasured(),
+        rolled_back(),
+        caches_untouched(),
+        leaving_out(without),
+        applied(changes),
+        watch(audit=audit) as seen,
+    ):
         response: Any = handler.get_response(copy)
         body = b"".join(response) if response.streaming else response.content
         response.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from time import perf_counter
 from typing import Any, Literal
 
 from querybudget import requests
@@ -25,6 +26,9 @@ from querybudget.variants import plain, with_variant
 from querybudget.verdict import Violation, judge
 
 Mode = Literal["check", "update"]
+
+PATIENCE = 60.0
+"""Seconds that the tests of a process may spend on making their requests again."""
 
 METHOD_NOT_ALLOWED = 405
 """The answer of a route that has no such method: no endpoint answered, so nothing is booked."""
@@ -61,6 +65,7 @@ class Run:
     counts: dict[str, tuple[int, int | None]] = field(default_factory=dict)
     _test: str = ""
     _open: bool = False
+    _spent: float = 0.0
     _exemptions: tuple[Exemption, ...] = ()
     _violations: dict[str, Violation] = field(default_factory=dict)
     _dearest: dict[str, Measurement] = field(default_factory=dict)
@@ -91,12 +96,18 @@ class Run:
             dearest, self._dearest = self._dearest, {}
         for endpoint, measurement in dearest.items():
             self.tally.endpoints[endpoint].dearest = _fields(measurement)
-        proved = [
-            replace(violation, proved=tuple(proof(violation.request, violation.queries)), request=None)
-            for violation in violations
-        ]
+        proved = [replace(one, proved=tuple(self._proof(one)), request=None) for one in violations]
         self.broken += proved
         return proved
+
+    def _proof(self, violation: Violation) -> list[str]:
+        if self._spent > PATIENCE:
+            return [f"Not proven: this run has spent {PATIENCE:.0f} s on proofs."]
+        began = perf_counter()
+        try:
+            return proof(violation.request, violation.queries)
+        finally:
+            self._spent += perf_counter() - began
 
     def routes(self) -> set[str]:
         """The URLconf's endpoints under the names of the ledger, without those it ignores."""
@@ -147,7 +158,8 @@ class Run:
         violations = self._violations if self._open else self.late
         worst = violations.get(seen.endpoint)
         if worst is None or violation.excess > worst.excess:
-            violations[seen.endpoint] = replace(violation, request=measurement.request)
+            streams = getattr(measurement.response, "streaming", False)  # perhaps without an end
+            violations[seen.endpoint] = replace(violation, request=None if streams else measurement.request)
 
     def _judge(self, seen: Observation) -> Violation | None:
         return judge(seen, self.ledger, loops_fail=self.options.loops_fail)

@@ -19,22 +19,66 @@ from querybudget.frames import Owner, owner_of
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOOPS = (ast.For, ast.AsyncFor)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_MAPPERS = frozenset({"map", "filter", "sorted", "max", "min"})
+
+FILES = 64
+"""Syntax trees that are kept: one of 1,000 lines takes megabytes, and what is asked of a line is remembered."""
+
+ALL_OF = "*"
+"""Before a name: not the row itself, but the list of all of them."""
+
+INPUT = "*input"
+"""Stands for a loop over what a client sent."""
 
 
 @functools.cache
-def loop_variables(file: str, line: int, column: int | None = None) -> tuple[str, ...]:
-    """Names that the loops around a line assign in each round, innermost loop last.
+def loop_variables(file: str, line: int, column: int | None = None, *, own: bool = False) -> tuple[str, ...]:
+    """Names that the loops around a place assign in each round, innermost loop last.
 
-    A comprehension's count where its own frame is at work (`column` None), or, from Python 3.12 on, in
-    the function's frame at a column that is not in what the comprehension goes through; -1 is no column.
+    Before a loop's names stands what it goes through: `ALL_OF` a name, or `INPUT`. Of comprehensions and
+    lambdas only those count that are at work: all of the line in a frame of their `own`, else those that
+    hold the `column`. A part of a comprehension that is being asked for its rows has no row yet.
     """
     names: list[str] = []
     for node in _around(file, line):
         if isinstance(node, _LOOPS) and line >= node.body[0].lineno:
-            names += _names(node.target)
-        elif isinstance(node, _COMPREHENSIONS) and (column is None or _is_in_round(node, line, column)):
-            names += [name for generator in node.generators for name in _names(generator.target)]
+            names += [*_gone_through(file, line, node.iter), *_names(node.target)]
+        elif isinstance(node, _COMPREHENSIONS) and (own or _is_inlined(node, line, column)):
+            for part in node.generators:
+                if _holds(part.iter, line, column) or (_starts(node, line, column) and part is node.generators[-1]):
+                    break
+                names += [*_gone_through(file, line, part.iter), *_names(part.target)]
+        elif own and isinstance(node, ast.Call) and getattr(node.func, "id", "") in _MAPPERS:
+            functions = [*node.args, *(keyword.value for keyword in node.keywords)]
+            names += [one.arg for each in functions if isinstance(each, ast.Lambda) for one in each.args.args]
     return tuple(names)
+
+
+def _gone_through(file: str, line: int, rows: ast.expr) -> Iterator[str]:
+    if _is_input(rows):
+        yield INPUT
+    elif isinstance(rows, ast.Name):
+        yield ALL_OF + rows.id
+        before = [node for node in _around(file, line) if isinstance(node, _FUNCTIONS)][-1:]
+        for node in (one for function in before for one in ast.walk(function)):
+            if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == rows.id for target in node.targets):
+                yield from [INPUT] * _is_input(node.value)
+
+
+_SENT = frozenset({"validated_data", "initial_data", "cleaned_data"})
+_SENT_WITH_REQUEST = frozenset({"data", "body", "GET", "POST"})
+
+
+def _is_input(value: ast.expr) -> bool:
+    """Whether an expression reads what a client sent; the fields of one object are no rows."""
+    if getattr(getattr(value, "func", None), "attr", "") in ("items", "keys", "values"):
+        return False
+    for node in ast.walk(value):
+        if getattr(node, "id", getattr(node, "attr", "")) in _SENT:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in _SENT_WITH_REQUEST:
+            return "request" in (getattr(node.value, "id", ""), getattr(node.value, "attr", ""))
+    return False
 
 
 @functools.cache
@@ -43,12 +87,27 @@ def has_comprehension(file: str, line: int) -> bool:
     return any(isinstance(node, _COMPREHENSIONS) for node in _around(file, line))
 
 
-def _is_in_round(node: Any, line: int, column: int) -> bool:
-    if column < 0 or isinstance(node, ast.GeneratorExp):
+def _is_inlined(node: Any, line: int, column: int | None) -> bool:
+    """Whether a comprehension runs in the function's own frame, as from Python 3.12 on, and is at work."""
+    generator = isinstance(node, ast.GeneratorExp)
+    return not generator and not _starts(node, line, column) and _holds(node, line, column)
+
+
+def _starts(node: Any, line: int, column: int | None) -> bool:
+    """Whether a place is that of the comprehension as a whole: Python 3.11 says so of asking for rows."""
+    return (node.lineno, node.col_offset) == (line, column)
+
+
+@functools.cache
+def calls_next(file: str, line: int) -> bool:
+    """Whether a line asks for one row by `next()`, which is no loop."""
+    return any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "next" for node in _around(file, line))
+
+
+def _holds(node: Any, line: int, column: int | None) -> bool:
+    if column is None:
         return False
-    start, rows = (line, column), node.generators[0].iter
-    inside = (node.lineno, node.col_offset) < start < (node.end_lineno, node.end_col_offset)
-    return inside and not (rows.lineno, rows.col_offset) <= start < (rows.end_lineno, rows.end_col_offset)
+    return (node.lineno, node.col_offset) <= (line, column) < (node.end_lineno, node.end_col_offset)
 
 
 @functools.cache
@@ -62,10 +121,10 @@ def remembers(file: str, line: int, *, in_loop: bool) -> bool:
 
 
 @functools.cache
-def declaration(owner: type, name: str) -> tuple[str, int] | None:
+def declaration(owner: type, name: str | None) -> tuple[str, int] | None:
     """File and line where a serializer class, or a parent of it, says that it has the field `name`.
 
-    Where only `Meta.fields` names it, that line; where nothing does, the line of the class. None for
+    Where only `Meta.fields` names it, that line; where nothing does, and for no name, the line of the class. None for
     classes whose source can't be found, and for those of libraries.
     """
     known: tuple[str, int] | None = None
@@ -77,7 +136,9 @@ def declaration(owner: type, name: str) -> tuple[str, int] | None:
         if found is None:
             continue
         known = known or (file, found.lineno)
-        if named := [node for node in _nodes(file) if node in set(ast.walk(found)) and _declares(node, name)]:
+        if name and (
+            named := [node for node in _nodes(file) if node in set(ast.walk(found)) and _declares(node, name)]
+        ):
             return file, named[0].lineno
     return known
 
@@ -108,7 +169,7 @@ def _around(file: str, line: int) -> Iterator[Any]:
     yield from found
 
 
-@functools.cache
+@functools.lru_cache(FILES)
 def _nodes(file: str) -> list[Any]:
     """The nodes of a file that have a place, each after what contains it; none if it is no Python."""
     try:

@@ -6,14 +6,23 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from django.core.paginator import Page
 from django.db.models import query
 from django.db.models.fields.related_descriptors import ReverseManyToOneDescriptor
-from django.db.models.query import ModelIterable, QuerySet, RawModelIterable, RawQuerySet
+from django.db.models.query import (
+    ModelIterable,
+    NamedValuesListIterable,
+    QuerySet,
+    RawModelIterable,
+    RawQuerySet,
+    ValuesIterable,
+    ValuesListIterable,
+)
 
 from querybudget.causes import Cause, hinting, latest
 from querybudget.context import everywhere, listening
 from querybudget.loops import following, following_async
-from querybudget.origins import Fetch, Origin, could_return_several, marked, prefetched
+from querybudget.origins import PAGE, Fetch, Origin, could_return_several, marked, noted, prefetched
 
 _SINGLE = frozenset({"get", "first", "last", "earliest", "latest", "get_or_create", "update_or_create"})
 
@@ -29,7 +38,7 @@ class Patches:
 
     def __init__(self, *places: tuple[Any, str, Callable[[Any], Any]]) -> None:
         self._places = places
-        self._originals: list[tuple[Any, str, Any]] = []
+        self._originals: list[tuple[Any, str, Any, Any]] = []
         self._users = 0
         self._lock = threading.Lock()
 
@@ -40,15 +49,18 @@ class Patches:
             if self._users == 1:
                 for owner, name, replacement in self._places:
                     original = vars(owner).get(name, _INHERITED)
-                    self._originals.append((owner, name, original))
-                    setattr(owner, name, replacement(original))
+                    ours = replacement(original)
+                    self._originals.append((owner, name, original, ours))
+                    setattr(owner, name, ours)
 
     def release(self) -> None:
-        """Restore the originals when the last user has gone."""
+        """Restore the originals when the last user has gone; what somebody patched on top of stays."""
         with self._lock:
             self._users -= 1
             while self._users == 0 and self._originals:
-                owner, name, original = self._originals.pop()
+                owner, name, original, ours = self._originals.pop()
+                if vars(owner).get(name) is not ours:
+                    continue
                 if original is _INHERITED:
                     delattr(owner, name)
                 else:
@@ -67,6 +79,29 @@ def _instances(original: Any) -> Any:
         return marked(iter(rows), lambda: _origin(self.queryset, latest.cause), joined)
 
     return iterate
+
+
+def _values(original: Any) -> Any:
+    """`ValuesIterable.__iter__`: dictionaries and tuples are remembered."""
+
+    def iterate(self: Any) -> Any:
+        if not listening.get():
+            return original(self)
+        latest.cause = None  # before the query, which this makes at once
+        return noted(iter(original(self)), lambda: _origin(self.queryset, latest.cause))
+
+    return iterate
+
+
+def _paged(original: Any) -> Any:
+    """`Page.__init__`: its rows may be as many as the paginator has on a page."""
+
+    def init(self: Any, object_list: Any, number: Any, paginator: Any) -> None:
+        if isinstance(object_list, QuerySet) and object_list._result_cache is None:
+            setattr(object_list.query, PAGE, paginator.per_page)
+        original(self, object_list, number, paginator)
+
+    return init
 
 
 def _origin(queryset: Any, cause: Cause | None) -> Origin | None:
@@ -91,6 +126,10 @@ tracing = Patches(
     (RawQuerySet, "iterator", following),
     (ModelIterable, "__iter__", _instances),
     (RawModelIterable, "__iter__", _instances),
+    (ValuesIterable, "__iter__", _values),
+    (ValuesListIterable, "__iter__", _values),
+    (NamedValuesListIterable, "__iter__", _values),
+    (Page, "__init__", _paged),
     (query, "prefetch_one_level", prefetched),
     (ReverseManyToOneDescriptor, "__get__", hinting),
 )

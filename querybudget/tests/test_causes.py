@@ -83,7 +83,7 @@ def test_an_instance_knows_the_relations_that_led_to_it():
         [prefetched] = Author.objects.prefetch_related("books__tags", Prefetch("books__reviews", to_attr="found"))
         [book] = prefetched.books.all()
         assert path_of(book.tags.all()[0]) == (True, "books__tags")
-        assert path_of(book.found[0]) == (True, "books__reviews")
+        assert path_of(book.found[0]) == (True, "books__found")
         single = Author.objects.prefetch_related("books").get()
         assert path_of(single.country) == (False, "country")
         assert path_of(single.books.all()[0]) == (True, "books")

@@ -1,6 +1,5 @@
 """Findings on the corpus: each labelled problem by its cause, with one row as with five, and no other."""
 
-import linecache
 from collections import defaultdict
 
 import pytest
@@ -11,10 +10,10 @@ from querybudget import watch
 from querybudget.findings import FAILING
 from querybudget.tests import urls  # noqa: F401 - registers the cases
 from querybudget.tests.corpus.cases import CASES
+from querybudget.tests.corpus.client import requester
 from querybudget.tests.corpus.data import make
-from querybudget.tests.corpus.labels import LABELS, Label
+from querybudget.tests.corpus.labels import LABELS, Label, line_of
 from querybudget.tests.corpus.models import Author, Book, Country, Review, Tag
-from querybudget.tests.test_growth import requester
 
 pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 
@@ -33,10 +32,9 @@ def findings_of(case, rows):
 
 def as_label(case, finding):
     file, _, line = finding.location.rpartition(":")
-    text = linecache.getline(file, int(line)).strip()
-    relation = finding.relation.removeprefix("corpus.")
-    text = text.replace("return answer(", "…").replace("return JsonResponse(", "…")
-    return Label(case.name, finding.kind, relation, f"{file.rpartition('/')[2]}: {text}"[:70], finding.advice)
+    return Label(
+        case.name, finding.kind, finding.relation.removeprefix("corpus."), line_of(file, int(line)), finding.advice
+    )
 
 
 def test_every_loop_is_labelled():

@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db.models.query import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.test import RequestFactory
@@ -20,7 +21,7 @@ from querybudget.tests.corpus.models import Book, Review, Tag
 
 pytestmark = [pytest.mark.django_db(databases=["default", "archive"]), pytest.mark.urls(__name__)]
 
-OTHER_CODE = ("annotate", "one statement", "and read", "refresh_from_db", "validate", "and filter", "[…]")
+OTHER_CODE = ("one statement", "and read", "refresh_from_db", "validate", "and filter", "[…]")
 TRIED = sorted({label.case for label in LABELS if not any(words in label.advice for words in OTHER_CODE)})
 TRIED.remove("prefetch_defeated_by_values")  # the rows are there, but .values_list() asks again
 
@@ -55,6 +56,11 @@ def who(request):
     return HttpResponse(request.user.username)
 
 
+def asked(request):
+    request.get_host()
+    return HttpResponse(f"{request.build_absolute_uri()} {request.headers['Authorization']}")
+
+
 def eager(request):
     return JsonResponse(
         {book.pk: "author" in book._state.fields_cache or book.author.pk for book in Book.objects.all()}
@@ -63,7 +69,7 @@ def eager(request):
 
 urlpatterns = [
     *urls.urlpatterns,
-    *(path(view.__name__, view) for view in (stars, writes, fickle, who, eager)),
+    *(path(view.__name__, view) for view in (stars, writes, fickle, who, eager, asked)),
 ]
 
 
@@ -143,3 +149,11 @@ def test_a_change_that_the_orm_refuses_is_a_reason():
 
 def test_a_status_is_part_of_the_answer():
     assert not Answer(200, b"", [], find([])).is_same(Answer(500, b"", [], []))
+
+
+def test_the_command_asks_by_https_a_host_that_is_allowed_with_the_headers_it_is_given(settings, capsys):
+    settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", *settings.MIDDLEWARE]
+    settings.SECURE_SSL_REDIRECT, settings.ALLOWED_HOSTS = True, ["*", ".shop.example"]
+    call_command("querybudget", "fix", "GET /asked", "--header", "Authorization: Token a:b")
+    size = len("https://shop.example/asked Token a:b")
+    assert capsys.readouterr().out.splitlines()[0] == f"GET /asked: 0 queries, {size} bytes"

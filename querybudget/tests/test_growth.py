@@ -3,34 +3,16 @@
 from collections import Counter
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
-from django.test import AsyncClient, Client
 
 from querybudget.tests import urls  # noqa: F401 - registers the cases
 from querybudget.tests.corpus.cases import CASES
+from querybudget.tests.corpus.client import requester
 from querybudget.tests.corpus.data import make
 from querybudget.tests.corpus.models import Author, Book, Comment, Country, Entry, Profile, Review, Tag
 
 ALIASES = ["default", "archive"]
-
-
-def requester(case):
-    """A function that makes the case's request and reads the whole body."""
-
-    def call():
-        response = getattr(Client(raise_request_exception=True), case.method)(case.path)
-        assert response.status_code == 200
-        b"".join(response)
-
-    async def acall():
-        response = await getattr(AsyncClient(), case.method)(case.path)
-        assert response.status_code == 200
-        if response.streaming:
-            [piece async for piece in response]
-
-    return async_to_sync(acall) if case.name.startswith("asynchronous") else call
 
 
 def test_every_loop_has_its_twin():

@@ -10,9 +10,9 @@ from querybudget import watch
 from querybudget.reads import judge_reads
 from querybudget.tests.corpus import serializers
 from querybudget.tests.corpus.cases import CASES
+from querybudget.tests.corpus.client import requester
 from querybudget.tests.corpus.data import make
 from querybudget.tests.corpus.models import Author, Book, Review
-from querybudget.tests.test_growth import requester
 
 pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 

@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -61,7 +62,9 @@ class Command(BaseCommand):
         audit.add_argument("--html", type=Path, metavar="FILE", help="write one page with everything in it")
 
         for command in (fix, audit):
-            command.add_argument("--as", dest="user", metavar="USER", help="user name or primary key")
+            command.add_argument(
+                "--as", dest="user", metavar="USER", help="user name or primary key; no login is needed"
+            )
             command.add_argument(
                 "--header", action="append", default=[], help='"Authorization: Token 3f…"; may be given several times'
             )
@@ -152,8 +155,8 @@ def _request(endpoint: str, options: dict[str, Any]) -> HttpRequest:
         resolve(path)
     except Resolver404:
         raise CommandError(f"no route for {path}", returncode=UNUSABLE) from None
-    headers = {"Cache-Control": "no-cache"} | dict(map(_header, options["header"]))
-    request = RequestFactory().generic(method, path, QUERY_STRING=options["query"], headers=headers)
+    headers = {"Host": _host(), "Cache-Control": "no-cache"} | dict(map(_header, options["header"]))
+    request = RequestFactory().generic(method, path, secure=True, QUERY_STRING=options["query"], headers=headers)
     if options["user"] is not None:
         found = _user(options["user"])
         request._force_auth_user = found  # type: ignore[attr-defined] # DRF's name for whom a test logs in
@@ -186,6 +189,12 @@ def _written(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}", returncode=UNUSABLE) from None
+
+
+def _host() -> str:
+    """A host that this site answers to."""
+    allowed = (host.removeprefix(".") for host in settings.ALLOWED_HOSTS)
+    return next((host for host in allowed if "*" not in host), "localhost")
 
 
 def _user(name: str) -> Any:

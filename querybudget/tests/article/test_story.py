@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client, RequestFactory
 
+from querybudget import proof as proofs
 from querybudget import watch
 from querybudget.costs import dearest, field_costs
 from querybudget.proof import proof
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 
 
 @pytest.fixture(autouse=True)
-def shop():
+def shop(monkeypatch):
     make()
+    monkeypatch.setattr(proofs, "PATIENCE", 600)  # on the busiest machine
 
 
 def get(path):

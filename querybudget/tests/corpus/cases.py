@@ -27,24 +27,24 @@ class Case:
 CASES: list[Case] = []
 
 
-def loop(view=None, *, method="get", sizes=(2, 8)):
+def loop(view=None, *, method="get", sizes=(2, 8), name=""):
     """A view that makes queries for each row."""
-    return _register("loop", view, method, sizes)
+    return _register("loop", view, method, sizes, name)
 
 
-def fixed(view=None, *, method="get", sizes=(2, 8)):
+def fixed(view=None, *, method="get", sizes=(2, 8), name=""):
     """The twin of the loop of the same name, without the loop."""
-    return _register("fixed", view, method, sizes)
+    return _register("fixed", view, method, sizes, name)
 
 
-def alike(view=None, *, method="get", sizes=(2, 8)):
+def alike(view=None, *, method="get", sizes=(2, 8), name=""):
     """A view that is right and looks as if it were not."""
-    return _register("alike", view, method, sizes)
+    return _register("alike", view, method, sizes, name)
 
 
-def _register(label, view, method, sizes):
+def _register(label, view, method, sizes, name):
     def register(view):
-        CASES.append(Case(label, view.__name__, view, sizes, method))
+        CASES.append(Case(label, name or view.__name__, view, sizes, method))
         return view
 
     return register(view) if view else register

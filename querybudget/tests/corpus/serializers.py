@@ -3,7 +3,7 @@
 from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
-from querybudget.tests.corpus.models import Author, Book, Country
+from querybudget.tests.corpus.models import Author, Book, Country, Review, Tag
 
 
 class CountrySerializer(serializers.ModelSerializer):
@@ -126,3 +126,87 @@ class NamedBook(serializers.ModelSerializer):
     class Meta:
         model = Book
         fields = ["title", "author"]
+
+
+class ReviewSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Review
+        fields = ["stars"]
+
+
+class MethodBook(serializers.ModelSerializer):
+    reviews = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "reviews"]
+
+    def get_reviews(self, book):
+        return ReviewSerializer(book.reviews.all(), many=True).data
+
+
+class SlugBook(serializers.ModelSerializer):
+    author = serializers.SlugRelatedField("name", read_only=True)
+    tags = serializers.SlugRelatedField("name", many=True, read_only=True)
+
+    class Meta:
+        model = Book
+        fields = ["title", "author", "tags"]
+
+
+class OwnBook(serializers.ModelSerializer):
+    class Meta:
+        model = Book
+        fields = ["title"]
+
+    def to_representation(self, book):
+        return {**super().to_representation(book), "stars": [review.stars for review in book.reviews.all()]}
+
+
+class BylineBook(serializers.ModelSerializer):
+    class Meta:
+        model = Book
+        fields = ["byline"]
+
+
+class NewTag(serializers.ModelSerializer):
+    class Meta:
+        model = Tag
+        fields = ["name"]
+
+
+class PlainNewBook(serializers.ModelSerializer):
+    class Meta:
+        model = Book
+        fields = ["title", "author"]
+
+
+class NewReviewedBook(serializers.ModelSerializer):
+    reviews = ReviewSerializer(many=True)
+
+    class Meta:
+        model = Book
+        fields = ["title", "author", "reviews"]
+
+    def create(self, validated_data):
+        reviews = validated_data.pop("reviews")
+        book = Book.objects.create(**validated_data)
+        for review in reviews:
+            Review.objects.create(book=book, **review)
+        return book
+
+
+class NewTags(serializers.ListSerializer):
+    def create(self, validated_data):
+        return Tag.objects.bulk_create(Tag(**item) for item in validated_data)
+
+
+class BestCountBook(serializers.ModelSerializer):
+    best = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Book
+        fields = ["title", "best"]
+
+    def get_best(self, book):
+        return book.reviews.filter(stars=5).count()
