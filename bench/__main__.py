@@ -2,8 +2,9 @@
 
     python -m bench [--quick]
 
-Starts a PostgreSQL and a Redis, fills them, starts ours (`python -m config.server`) and the peers (`bench/peers/`), makes
-sure that all answer the same and measures them by turns. Writes `docs/benchmarks.md` and `bench/results/latest.json`.
+Starts a PostgreSQL and a Redis, fills them, starts ours (`python -m config.server`) and the peers (`bench/peers/`),
+makes sure that all answer the same and measures them by turns. Writes `docs/benchmarks.md` and
+`bench/results/latest.json`.
 `--quick` goes through all of it in about a minute: it shows that everything works, its figures say nothing, and it
 leaves the page alone.
 """

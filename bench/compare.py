@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 
 from bench import contests, data, report
 from bench.rounds import Pace
@@ -34,10 +35,11 @@ def compare(*, quick: bool) -> None:
             say(f"\n\n{report.markdown(table)}")
     tables.insert(0, report.goals(ratios))
     print(report.markdown(tables[0]))
-    report.save(ratios, tables, about)
+    report.save("latest.json", {"machine": about, "ratios": ratios, "tables": [asdict(table) for table in tables]})
     if not quick:
-        intro = f"Revision {report.commit()}, {about} {pace.rounds} rounds of {pace.seconds:g} s for each, by turns; medians."
-        report.publish("make bench", f"{intro}\n", tables)
+        rounds = f"{pace.rounds} rounds of {pace.seconds:g} s for each unless more are needed"
+        intro = f"Revision {report.commit()}, {about} Medians of {rounds}."
+        report.publish("make bench", intro, tables)
     say("done")
 
 

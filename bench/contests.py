@@ -6,30 +6,23 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from bench import agreement
 from bench.contenders import BenchError, Contender, ask, get, on_uvicorn, on_waitress, ours, post
 from bench.data import World
+from bench.report import Table
 from bench.rounds import Figures, Pace, interleaved, load, ratio
+from bench.walk import walk
 from config.limits import MB
 from config.measuring import ROOT, Server
 
 CLIENTS = 8
 PAGE = "/api/orders"
 ANEW = {"Cache_Control": "no-cache"}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    title: str
-    note: str
-    head: list[str]
-    rows: list[list[str]]
-    bars: dict[str, float] = field(default_factory=dict)  # for the plot, where there is one
 
 
 Result = tuple[dict[str, float], Table]
@@ -85,18 +78,19 @@ def hit_and_not_modified(bench: Bench) -> tuple[Result, Result]:
         expect(own, PAGE, token, "orders; hit; ttl=")
         names = ["ours", "FastAPI + asyncpg + Redis", "waitress alone"]
         hits = [get(names[0], own, PAGE, token), get(names[1], fastapi, cached, token), get(names[2], bare, "/", token)]
-        hit = interleaved(hits, CLIENTS, bench.pace)
+        hit = interleaved(hits, CLIENTS, bench.pace.times(0.6))
         known = [
             get(names[0], own, PAGE, token, 304, If_None_Match=tags[PAGE]),
             get(names[1], fastapi, cached, token, 304, If_None_Match=tags[cached]),
             get(names[2], bare, "/empty", token),
         ]
-        not_modified = interleaved(known, CLIENTS, bench.pace)
+        not_modified = interleaved(known, CLIENTS, bench.pace.times(0.6))
     note = (
-        "The same page, kept in Redis. Token and revisions are checked in the database on every request; waitress alone "
-        f"checks nothing and is the ceiling. {CLIENTS} clients."
+        "The same page, kept in Redis. Token and revisions are checked in the database on every request; waitress "
+        f"alone checks nothing and is the ceiling. {CLIENTS} clients."
     )
-    again = f"The same with `If-None-Match`. {CLIENTS} clients, which took {not_modified[2].busy:.0%} of a core at the ceiling."
+    busy = max(figures.busy for figures in (*hit, *not_modified))
+    again = f"The same with `If-None-Match`. {CLIENTS} clients, which took {busy:.0%} of a core at most."
     return (
         ({"hit_vs_fastapi": ratio(hit[0], hit[1], "throughput")}, compared("Cached hit", note, names, hit)),
         (
@@ -114,7 +108,8 @@ def export(bench: Bench) -> Result:
         before = own.resident()
         own.forget_peak()
         for _ in range(bench.pace.times(rounds=0.6).rounds):
-            streams.append((stream("export", str(own.port), bench.world.main), stream("copy", company)))
+            exported = stream("export", str(own.port), bench.world.main)
+            streams.append((exported, stream("copy", company)))
         added = (own.peak() - before) / MB
     for exported, copied in streams:
         if (exported["rows"], copied["rows"]) != (bench.world.orders, bench.world.orders):
@@ -156,19 +151,9 @@ def depth(bench: Bench) -> Result:
         path = f"{PAGE}?limit=10"
         near = get("page 1", own, path, bench.world.main, **ANEW)
         far = get(f"page {bench.world.orders // 10:,}", own, f"{path}&cursor={cursor}", bench.world.main, **ANEW)
-        figures = interleaved([near, far], 1, bench.pace)
+        figures = interleaved([near, far], 1, bench.pace.times(0.6))
     table = paced("Depth", f"Pages of 10 of {bench.world.orders:,} orders, one client.", [near, far], figures)
     return {"depth_1_vs_10000": ratio(figures[1], figures[0], "p50")}, table
-
-
-def walk(server: Server, token: str, skip: int) -> str:
-    """The cursor behind the newest `skip` orders, by following `next` in pages of 200 ids."""
-    target = f"{PAGE}?fields=id&limit={min(skip, 200)}"
-    while skip > 0:
-        following = json.loads(ask(server, target, token).body)["next"]
-        skip -= min(skip, 200)
-        target = following.replace("limit=200", f"limit={min(max(skip, 1), 200)}")
-    return str(target.partition("cursor=")[2])
 
 
 def offices(bench: Bench) -> Result:
@@ -180,10 +165,10 @@ def offices(bench: Bench) -> Result:
             for kind, path in kinds.items()
             for name, token in people.items()
         ]
-        figures = interleaved(contenders, 1, bench.pace)
+        figures = interleaved(contenders, 1, bench.pace.times(0.5))
     note = (
-        f"{bench.world.orders // 5:,} orders of a company, by its owner, one client; the last of three has the same rights "
-        "by a membership for each office."
+        f"{bench.world.orders // 5:,} orders of a company, by its owner, one client; the last of three has the same "
+        "rights by a membership for each office."
     )
     worst = max(ratio(figures[1], figures[0], "p50"), ratio(figures[4], figures[3], "p50"))
     return {"offices_10_vs_1000": worst}, paced("Offices", note, contenders, figures)
@@ -245,7 +230,7 @@ def counting(bench: Bench) -> Result:
                 get(f"304, {name}", server, PAGE, token, 304, If_None_Match=tag),
             ]
         order = [contenders[number] for number in (0, 3, 1, 4, 2, 5)]  # what is compared runs one after the other
-        figures = interleaved(order, CLIENTS, bench.pace)
+        figures = interleaved(order, CLIENTS, bench.pace.times(seconds=0.6, rounds=2))
     overhead = {
         order[number].name.partition(",")[0]: (ratio(figures[number], figures[number + 1], "cpu") - 1) * 100
         for number in (0, 2, 4)
@@ -284,8 +269,8 @@ def company_of(token: str) -> str:
     return str(company)
 
 
-def compared(title: str, note: str, names: Iterable[str] | Mapping[str, Any], figures: list[Figures]) -> Table:
-    """Throughput, p50 and processor time of each; ratios are ours against theirs, the first being ours."""
+def compared(title: str, note: str, names: Iterable[str], figures: list[Figures]) -> Table:
+    """Throughput, p50 and processor time of each; ratios are the first one's throughput divided by theirs."""
     rows = [
         [
             name,
@@ -297,7 +282,7 @@ def compared(title: str, note: str, names: Iterable[str] | Mapping[str, Any], fi
         for name, theirs in zip(names, figures, strict=True)
     ]
     bars = {row[0]: theirs.median("throughput") for row, theirs in zip(rows, figures, strict=True)}
-    head = ["", "requests/s", "p50 ms", "processor ms a request", "the first against it"]
+    head = ["", "requests/s", "p50 ms", "processor ms a request", "first / this"]
     return Table(title, note, head, rows, bars)
 
 
@@ -306,4 +291,4 @@ def paced(title: str, note: str, contenders: list[Contender], figures: list[Figu
         [contender.name, f"{theirs.median('p50'):.2f}", f"{ratio(theirs, figures[0], 'p50'):.2f}"]
         for contender, theirs in zip(contenders, figures, strict=True)
     ]
-    return Table(title, note, ["", "p50 ms", "against the first"], rows)
+    return Table(title, note, ["", "p50 ms", "this / first"], rows)

@@ -23,7 +23,9 @@ ORDERS = """
     INSERT INTO orders_order (
         company_id, office_id, placed_by_id, number, status, currency, total, placed_at, updated_at, revision,
         ship_street, ship_city, ship_postcode, ship_country, request_digest)
-    SELECT %(company)s, %(first_office)s + n * 7919 %% %(offices)s, 1 + n * 31 %% %(users)s, '2025-' || lpad(n::text, 8, '0'),
+    SELECT
+        %(company)s, %(first_office)s + n * 7919 %% %(offices)s, 1 + n * 31 %% %(users)s,
+        '2025-' || lpad(n::text, 8, '0'),
         (ARRAY['fulfilled', 'approved', 'placed', 'fulfilled', 'cancelled'])[1 + n %% 5], min(currency),
         sum(quantity * unit_price), at, at, n, 'Hauptstraße ' || n %% 200, 'München', '80331', 'DE', ''
     FROM draft, LATERAL (SELECT timestamptz '2025-01-01Z' + n * interval '1 minute' AS at) moment

@@ -8,17 +8,27 @@ import platform
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.contests import Table
 from bench.goals import GOALS
 from bench.plot import bars
 from config.measuring import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "bench" / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`bars` are drawn, where there are any."""
+
+    title: str
+    note: str
+    head: list[str]
+    rows: list[list[str]]
+    bars: dict[str, float] = field(default_factory=dict)
 
 
 def machine(database_url: str) -> str:
@@ -68,16 +78,14 @@ def goals(ratios: dict[str, float]) -> Table:
     return Table("What must be reached", note, ["ours against", "measured", "must be", "reached"], rows)
 
 
-def save(ratios: dict[str, float], tables: Sequence[Table], about: str) -> None:
-    """`latest.json`: `machine`, `ratios`, and the tables as they are printed."""
+def save(name: str, found: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
-    found: dict[str, Any] = {"machine": about, "ratios": ratios, "tables": [asdict(table) for table in tables]}
-    (RESULTS / "latest.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    (RESULTS / name).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
 
 
 def publish(name: str, intro: str, tables: Sequence[Table]) -> None:
     """Put tables and plots into the page, in place of what the same command wrote before."""
-    parts = [intro]
+    parts = [f"{intro}\n"]
     for table in tables:
         parts.append(markdown(table))
         if table.bars:
@@ -91,7 +99,7 @@ def replace(page: Path, name: str, text: str) -> None:
     """Raises ValueError where the page does not have the two markers of `name` once."""
     begin, end = f"<!-- {name}: written by the command, edits are lost -->\n", f"<!-- end of {name} -->"
     before, found, rest = page.read_text().partition(begin)
-    old, closed, after = rest.partition(end)
+    _, closed, after = rest.partition(end)
     if not found or not closed or begin in after:
         raise ValueError(f"{page.name} has no section between {begin.strip()!r} and {end!r}")
     page.write_text(f"{before}{begin}\n{text.strip()}\n\n{end}{after}")

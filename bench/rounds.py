@@ -28,8 +28,8 @@ class Pace:
 
 @dataclass(slots=True)
 class Figures:
-    """What a contender did in each round: requests a second, p50 in milliseconds, and the milliseconds of processor time
-    that its server used for a request. `busy` is the largest share of a core that the clients took."""
+    """What a contender did in each round: requests a second, p50 in milliseconds, and the milliseconds of processor
+    time that its server used for a request. `busy` is the largest share of a core that the clients took."""
 
     throughput: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
