@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 from bench import contests, data, report
 from bench.rounds import Pace
@@ -14,7 +15,7 @@ FULL, QUICK = Pace(seconds=3, rounds=5), Pace(seconds=0.4, rounds=1)
 ORDERS, QUICK_ORDERS = 100_000, 2_000
 
 
-def compare(*, quick: bool) -> None:
+def compare(results: Path, *, quick: bool) -> None:
     started = time.monotonic()
 
     def say(line: str) -> None:
@@ -28,14 +29,16 @@ def compare(*, quick: bool) -> None:
     bench = contests.Bench(world, pace, say)
     ratios: dict[str, float] = {}
     tables = []
-    for results in measured(bench):
-        for found, table in results:
+    for contest in measured(bench):
+        for found, table in contest:
             ratios |= found
             tables.append(table)
             say(f"\n\n{report.markdown(table)}")
     tables.insert(0, report.goals(ratios))
     print(report.markdown(tables[0]))
-    report.save("latest.json", {"machine": about, "ratios": ratios, "tables": [asdict(table) for table in tables]})
+    report.save(
+        results / "latest.json", {"machine": about, "ratios": ratios, "tables": [asdict(table) for table in tables]}
+    )
     if not quick:
         rounds = f"{pace.rounds} rounds of {pace.seconds:g} s for each unless more are needed"
         intro = f"Revision {report.commit()}, {about} Medians of {rounds}."

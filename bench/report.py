@@ -37,7 +37,7 @@ def machine(database_url: str) -> str:
 
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
-        postgres = cursor.fetchone()[0].split()[0]  # type: ignore[index]
+        postgres = cursor.fetchone()[0].split()[0]
     model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
@@ -78,9 +78,9 @@ def goals(ratios: dict[str, float]) -> Table:
     return Table("What must be reached", note, ["ours against", "measured", "must be", "reached"], rows)
 
 
-def save(name: str, found: dict[str, Any]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / name).write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+def save(file: Path, found: dict[str, Any]) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
 
 
 def publish(name: str, intro: str, tables: Sequence[Table]) -> None:

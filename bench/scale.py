@@ -1,6 +1,6 @@
 """`make bench-scale`: the same requests among 10,000, 100,000, 1,000,000 orders and more.
 
-    BENCH_ORDERS=10000000 python -m bench.scale [--quick]
+    BENCH_ORDERS=10000000 python -m bench.scale [--quick] [--results FOLDER]
 
 `BENCH_ORDERS` is the largest number of orders (1,000,000 unless given). Each number has a database of its own,
 written by COPY, and a server; all are measured by turns, as the demo user, who owns half of the orders. What the
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -37,7 +38,9 @@ KINDS = ["list, page 1", "list, page 10,000 or the last", f"summary of {SUMMED:,
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--results", type=Path, default=report.RESULTS, help="folder of scale.json")
+    options = parser.parse_args()
+    quick = options.quick
     most = int(os.environ.get("BENCH_ORDERS", 1_000_000))
     sizes = [1000, 2000] if quick else [size for size in SIZES if size <= most]
     os.environ |= {"SECRET_KEY": "bench" * 12, "ALLOWED_HOSTS": "localhost", "HTTPS": "0", "LOG_LEVEL": "WARNING"}
@@ -53,7 +56,7 @@ def main() -> int:
     table = tabulated(sizes, figures)
     print(report.grid(table.head, table.rows))
     ratios = {kind: [ratio(figures[kind, size], figures[kind, sizes[0]], "p50") for size in sizes] for kind in KINDS}
-    report.save("scale.json", {"machine": about, "orders": sizes, "ratios": ratios})
+    report.save(options.results / "scale.json", {"machine": about, "orders": sizes, "ratios": ratios})
     if not quick:
         medians = {kind: [figures[kind, size].median("p50") for size in sizes] for kind in KINDS[:4]}
         (report.PAGE.parent / "bench-scale.svg").write_text(plot.curves("p50, milliseconds", sizes, medians))

@@ -83,9 +83,7 @@ class OrderSerializer(serializers.ModelSerializer):
 
     def get_allowed_transitions(self, order):
         user = self.context["request"].user
-        return access.allowed(
-            user.pk, user.grants, order.status, order.company_id, order.office_id, order.placed_by_id
-        )
+        return access.allowed(user.pk, user.grants, order.status, order.company_id, order.office_id, order.placed_by_id)
 
 
 class OrderCreateSerializer(serializers.ModelSerializer):
@@ -101,8 +99,9 @@ class OrderCreateSerializer(serializers.ModelSerializer):
         held = [role for company, at, role in user.grants if company == office.company_id and at in (None, office.pk)]
         if not any(access.ROLES.index(role) >= access.ROLES.index("buyer") for role in held):
             raise serializers.ValidationError({"office": "Not for you."})
-        products = {row.sku: row for row in Product.objects.filter(sku__in=[l["sku"] for l in data["lines"]], active=True)}
-        if missing := {line["sku"] for line in data["lines"]} - products.keys():
+        wanted = {line["sku"] for line in data["lines"]}
+        products = {row.sku: row for row in Product.objects.filter(sku__in=wanted, active=True)}
+        if missing := wanted - products.keys():
             raise serializers.ValidationError({"lines": f"No such product: {missing}."})
         if len({product.currency for product in products.values()}) > 1:
             raise serializers.ValidationError({"lines": "One order, one currency."})

@@ -33,9 +33,9 @@ router = APIRouter()
 async def connected() -> AsyncIterator[None]:
     """The pools, for as long as the application runs."""
     global database, pages
-    async with asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=8, max_size=8) as database:
-        async with redis.from_url(os.environ["REDIS_URL"]) as pages:
-            yield
+    pool = asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=8, max_size=8)
+    async with pool as database, redis.from_url(os.environ["REDIS_URL"]) as pages:
+        yield
 
 
 @router.get("/cached/orders")

@@ -142,9 +142,10 @@ PLAIN = [name for name in OrderOut.model_fields if hasattr(Order, name)]
 
 async def page(session: AsyncSession, user: User, url: str, limit: int, cursor: str) -> Page:
     companies, offices = access.visible(user.grants)
+    visible = [Order.company_id.in_(companies), *([Order.office_id.in_(offices)] if offices else [])]
     statement = (
         select(Order)
-        .where(or_(Order.company_id.in_(companies), Order.office_id.in_(offices)) if offices else Order.company_id.in_(companies))
+        .where(or_(*visible))
         .options(
             joinedload(Order.company, innerjoin=True),
             joinedload(Order.office, innerjoin=True),

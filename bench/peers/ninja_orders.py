@@ -77,9 +77,7 @@ class OrderOut(Schema):
     @staticmethod
     def resolve_allowed_transitions(order, context):
         user = context["request"].auth
-        return access.allowed(
-            user.pk, user.grants, order.status, order.company_id, order.office_id, order.placed_by_id
-        )
+        return access.allowed(user.pk, user.grants, order.status, order.company_id, order.office_id, order.placed_by_id)
 
     @staticmethod
     def resolve_ship_to(order):

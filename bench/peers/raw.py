@@ -29,7 +29,7 @@ PREPARE = f"""
         SELECT * FROM orders_order WHERE company_id = ANY ($1) AND (placed_at, id) < ($2, $3)
         ORDER BY placed_at DESC, id DESC LIMIT $4
     ) o {RELATED} ORDER BY o.placed_at DESC, o.id DESC
-"""
+"""  # noqa: S608 constants
 FIRST = ("infinity", 2**63 - 1)
 
 threads = threading.local()
@@ -58,9 +58,7 @@ def application(environ, start_response):
     after = base64.urlsafe_b64decode(query["cursor"][0]).decode().split("|") if "cursor" in query else FIRST
     companies, _ = access.visible(grants)
     own, others = steps(user, grants, user), steps(user, grants, 0)
-    database.execute(
-        "EXECUTE page (%s, %s, %s, %s, %s, %s, %s)", [companies, *after, limit + 1, user, own, others]
-    )
+    database.execute("EXECUTE page (%s, %s, %s, %s, %s, %s, %s)", [companies, *after, limit + 1, user, own, others])
     found = database.fetchall()
     following = "null"
     if len(found) > limit:
