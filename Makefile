@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run stack test bench bench-scale tool-test tool-test-here tool-test-django61 lint format openapi requirements clean
+.PHONY: help run stack test bench bench-scale tool-test tool-test-here tool-test-django61 lint format article picture openapi \
+	requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -71,6 +72,12 @@ CHECK_ENV := SECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-only-for-checks-012
 format: $(VENV)/installed-dev ## let ruff format and mend
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
+
+article: $(VENV)/installed-dev ## the story of docs/article.md: 176 queries become 4
+	@$(BIN)/python -m querybudget.tests.article
+
+picture: $(VENV)/installed-dev ## draw the message of a failing test anew
+	@$(BIN)/python -m querybudget.tests.article --svg docs/failing-test.svg
 
 openapi: $(VENV)/installed-dev ## write the OpenAPI document anew; the suite compares it with the code
 	@env $(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "orders",
     "businesses",
     "api",
+    "querybudget",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -221,7 +222,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api",
     "GET_LIB_DOC_EXCLUDES": "api.openapi.undescribed",
-    "ENUM_NAME_OVERRIDES": {"OrderStatus": "orders.states.Status.choices"},
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatus": "orders.states.Status.choices",
+        "OrderStep": "orders.states.STEPS",
+        "Role": "businesses.models.Role.choices",
+    },
 }
 
 # --- Logs: one JSON object a line on stdout

@@ -28,7 +28,10 @@ UNPROVEN = 1
 
 
 class Command(BaseCommand):
-    help = "Show what the advised eager loads do to a request, without touching the code or the data."
+    help = (
+        "Show what the advised eager loads do to a request, without touching the code or the data. "
+        "Example: manage.py querybudget fix 'GET /api/orders' --as demo"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True)
