@@ -57,6 +57,18 @@ def check_tokens_are_asked_for(servers: Mapping[str, tuple[Server, str]]) -> Non
             raise BenchError(f"{name} answers {status} to a token that does not exist")
 
 
+def check_revisions_are_asked_for(servers: Mapping[str, tuple[Server, str]], world: World) -> None:
+    """A page that is kept, and a tag that is known, are worth nothing once the company's revision has risen."""
+    tags = {name: ask(server, path, world.main).headers["etag"] for name, (server, path) in servers.items()}
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE businesses_company SET revision = revision + 1 WHERE slug = 'main'")
+    connection.close()
+    for name, (server, path) in servers.items():
+        again = ask(server, path, world.main, If_None_Match=tags[name])
+        if again.status != 200 or again.headers["etag"] == tags[name]:
+            raise BenchError(f"{name} answers {again.status}, {again.headers['etag']}, though the revision has risen")
+
+
 WRITTEN = """
     SELECT o.status, o.idempotency_key, length(o.request_digest), o.revision - c.revision, o.total, o.ship_street,
         (SELECT array_agg(concat_ws(' ', position, sku, quantity, unit_price, total) ORDER BY position)

@@ -73,7 +73,10 @@ def hit_and_not_modified(bench: Bench) -> tuple[Result, Result]:
     with ExitStack() as stack:
         own, fastapi = stack.enter_context(ours()), stack.enter_context(on_uvicorn())
         bare = stack.enter_context(on_waitress("ceiling"))
-        agreement.check_pages({"ours": (own, PAGE), "FastAPI": (fastapi, cached)}, token)
+        paths = {"ours": (own, PAGE), "FastAPI": (fastapi, cached)}
+        agreement.check_pages(paths, token)
+        agreement.check_tokens_are_asked_for(paths)
+        agreement.check_revisions_are_asked_for(paths, bench.world)
         tags = {path: ask(server, path, token).headers["etag"] for server, path in ((own, PAGE), (fastapi, cached))}
         expect(own, PAGE, token, "orders; hit; ttl=")
         names = ["ours", "FastAPI + asyncpg + Redis", "waitress alone"]
