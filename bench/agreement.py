@@ -64,7 +64,7 @@ def check_revisions_are_asked_for(servers: Mapping[str, tuple[Server, str]], wor
         cursor.execute("UPDATE businesses_company SET revision = revision + 1 WHERE slug = 'main'")
     connection.close()
     for name, (server, path) in servers.items():
-        again = ask(server, path, world.main, If_None_Match=tags[name])
+        again = ask(server, path, world.main, {"If-None-Match": tags[name]})
         if again.status != 200 or again.headers["etag"] == tags[name]:
             raise BenchError(f"{name} answers {again.status}, {again.headers['etag']}, though the revision has risen")
 
@@ -85,7 +85,7 @@ def check_creates(servers: Mapping[str, Server], world: World, body: bytes) -> N
     for name, server in servers.items():
         key = uuid.uuid4().hex
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        first, second = (ask(server, "/api/orders", world.writer, "POST", body, **headers) for _ in range(2))
+        first, second = (ask(server, "/api/orders", world.writer, headers, "POST", body) for _ in range(2))
         if (first.status, second.status) != (201, 201) or json.loads(first.body) != json.loads(second.body):
             raise BenchError(f"{name} creates: {first.status} {second.status} {second.body[:300]!r}")
         answer = json.loads(first.body)

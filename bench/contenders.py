@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import Any
 from urllib.parse import urlsplit
 
 from config import load, measuring
 from config.measuring import ROOT, Server
 
 THREADS = 2  # what config/profile.toml was tuned to
+NONE: Mapping[str, str] = {}
+ANEW: Mapping[str, str] = {"Cache-Control": "no-cache"}  # ours computes the answer, whatever it has kept
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 
 
@@ -43,8 +45,10 @@ class Contender:
     status: int = 200
 
 
-def get(name: str, server: Server, target: str, token: str, status: int = 200, **headers: str) -> Contender:
-    sent = {"Authorization": f"Token {token}"} | {key.replace("_", "-"): value for key, value in headers.items()}
+def get(
+    name: str, server: Server, target: str, token: str, headers: Mapping[str, str] = NONE, status: int = 200
+) -> Contender:
+    sent = {"Authorization": f"Token {token}", **headers}
     return Contender(name, server, load.get(server.port, target, sent), status)
 
 
@@ -64,13 +68,17 @@ class Answer:
 
 
 def ask(
-    server: Server, target: str, token: str, method: str = "GET", body: bytes | None = None, **headers: str
+    server: Server,
+    target: str,
+    token: str,
+    headers: Mapping[str, str] = NONE,
+    method: str = "GET",
+    body: bytes | None = None,
 ) -> Answer:
     """One request on a connection of its own; an absolute URL is asked of `server` too."""
     parts = urlsplit(target)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    sent: dict[str, Any] = {"Authorization": f"Token {token}"}
-    sent |= {key.replace("_", "-"): value for key, value in headers.items()}
+    sent = {"Authorization": f"Token {token}", **headers}
     connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         connection.request(method, path, body, sent)

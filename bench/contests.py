@@ -6,13 +6,13 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from bench import agreement
-from bench.contenders import BenchError, Contender, ask, get, on_uvicorn, on_waitress, ours, post
+from bench.contenders import ANEW, NONE, BenchError, Contender, ask, get, on_uvicorn, on_waitress, ours, post
 from bench.data import World
 from bench.report import Table
 from bench.rounds import Figures, Pace, interleaved, load, ratio
@@ -22,7 +22,6 @@ from config.measuring import ROOT, Server
 
 CLIENTS = 8
 PAGE = "/api/orders"
-ANEW = {"Cache_Control": "no-cache"}
 
 
 Result = tuple[dict[str, float], Table]
@@ -53,8 +52,8 @@ def cold_list(bench: Bench) -> Result:
         agreement.check_pages(paths, bench.world.main)
         agreement.check_tokens_are_asked_for(paths)
         bench.say("all answer the same pages")
-        expect(servers["ours"], PAGE, bench.world.main, "orders; fwd=request", **ANEW)
-        contenders = [get(name, server, PAGE, bench.world.main, **ANEW) for name, server in servers.items()]
+        expect(servers["ours"], PAGE, bench.world.main, "orders; fwd=request", ANEW)
+        contenders = [get(name, server, PAGE, bench.world.main, ANEW) for name, server in servers.items()]
         figures = interleaved(contenders, CLIENTS, bench.pace)
         own, drf, ninja, fastapi, raw = figures
     ratios = {
@@ -83,8 +82,8 @@ def hit_and_not_modified(bench: Bench) -> tuple[Result, Result]:
         hits = [get(names[0], own, PAGE, token), get(names[1], fastapi, cached, token), get(names[2], bare, "/", token)]
         hit = interleaved(hits, CLIENTS, bench.pace.times(0.6))
         known = [
-            get(names[0], own, PAGE, token, 304, If_None_Match=tags[PAGE]),
-            get(names[1], fastapi, cached, token, 304, If_None_Match=tags[cached]),
+            get(names[0], own, PAGE, token, {"If-None-Match": tags[PAGE]}, 304),
+            get(names[1], fastapi, cached, token, {"If-None-Match": tags[cached]}, 304),
             get(names[2], bare, "/empty", token),
         ]
         not_modified = interleaved(known, CLIENTS, bench.pace.times(0.6))
@@ -152,8 +151,8 @@ def depth(bench: Bench) -> Result:
     with ours() as own:
         cursor = walk(own, bench.world.main, skip=bench.world.orders - 11)
         path = f"{PAGE}?limit=10"
-        near = get("page 1", own, path, bench.world.main, **ANEW)
-        far = get(f"page {bench.world.orders // 10:,}", own, f"{path}&cursor={cursor}", bench.world.main, **ANEW)
+        near = get("page 1", own, path, bench.world.main, ANEW)
+        far = get(f"page {bench.world.orders // 10:,}", own, f"{path}&cursor={cursor}", bench.world.main, ANEW)
         figures = interleaved([near, far], 1, bench.pace.times(0.6))
     table = paced("Depth", f"Pages of 10 of {bench.world.orders:,} orders, one client.", [near, far], figures)
     return {"depth_1_vs_10000": ratio(figures[1], figures[0], "p50")}, table
@@ -164,7 +163,7 @@ def offices(bench: Bench) -> Result:
     people = {"10 offices": bench.world.few, "1,000 offices": bench.world.many, "1,000 memberships": bench.world.listed}
     with ours() as own:
         contenders = [
-            get(f"{kind}, {name}", own, path, token, **ANEW)
+            get(f"{kind}, {name}", own, path, token, ANEW)
             for kind, path in kinds.items()
             for name, token in people.items()
         ]
@@ -183,8 +182,8 @@ def offices(bench: Bench) -> Result:
 def processes(bench: Bench) -> Result:
     with ours() as one, ours(WEB_CONCURRENCY="2") as two:
         contenders = [
-            get("one process", one, PAGE, bench.world.main, **ANEW),
-            get("two processes", two, PAGE, bench.world.main, **ANEW),
+            get("one process", one, PAGE, bench.world.main, ANEW),
+            get("two processes", two, PAGE, bench.world.main, ANEW),
         ]
         figures = interleaved(contenders, 32, bench.pace)
     note = "Cold list, 32 clients. Clients and PostgreSQL run on the same cores."
@@ -197,7 +196,7 @@ def processes(bench: Bench) -> Result:
 def memory(bench: Bench) -> Result:
     with ours(threads=3) as own:
         base = own.resident() / MB
-        load(get("pages of 200", own, f"{PAGE}?limit=200", bench.world.main, **ANEW), 32, bench.pace.seconds * 4)
+        load(get("pages of 200", own, f"{PAGE}?limit=200", bench.world.main, ANEW), 32, bench.pace.seconds * 4)
         peak = own.peak() / MB
     note = "32 clients, 3 threads, pages of 200 computed anew."
     return {"rss_mb": peak}, Table("Memory", note, ["", "MB"], [["idle", f"{base:.1f}"], ["peak", f"{peak:.1f}"]])
@@ -228,9 +227,9 @@ def counting(bench: Bench) -> Result:
         for name, server in (("counted", counted), ("not counted", plain)):
             tag = ask(server, PAGE, token).headers["etag"]
             contenders += [
-                get(f"cold list, {name}", server, PAGE, token, **ANEW),
+                get(f"cold list, {name}", server, PAGE, token, ANEW),
                 get(f"hit, {name}", server, PAGE, token),
-                get(f"304, {name}", server, PAGE, token, 304, If_None_Match=tag),
+                get(f"304, {name}", server, PAGE, token, {"If-None-Match": tag}, 304),
             ]
         order = [contenders[number] for number in (0, 3, 1, 4, 2, 5)]  # what is compared runs one after the other
         figures = interleaved(order, CLIENTS, bench.pace.times(seconds=0.6, rounds=2))
@@ -255,9 +254,9 @@ def counting(bench: Bench) -> Result:
 # --- What they share
 
 
-def expect(server: Server, target: str, token: str, cache_status: str, **headers: str) -> None:
+def expect(server: Server, target: str, token: str, cache_status: str, headers: Mapping[str, str] = NONE) -> None:
     """Raises BenchError unless ours says that it does what is to be measured."""
-    said = ask(server, target, token, **headers).headers.get("cache-status", "none")
+    said = ask(server, target, token, headers).headers.get("cache-status", "none")
     if not said.startswith(cache_status):
         raise BenchError(f"Cache-Status is {said!r}, not {cache_status!r}")
 

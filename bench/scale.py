@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import psycopg2
 
 from bench import plot, report
-from bench.contenders import BenchError, Contender, ask, get, ours
+from bench.contenders import ANEW, BenchError, Contender, ask, get, ours
 from bench.rounds import Figures, Pace, interleaved, ratio
 from bench.walk import walk
 from config.measuring import ROOT, MeasuringError, Server
@@ -84,7 +84,7 @@ def filled(url: str, sizes: list[int]) -> dict[int, str]:
         print(f"{size:,} orders: {seconds:.0f} s, {megabytes:,.0f} MB", flush=True)
         for larger in sizes[sizes.index(size) + 1 :][:1]:
             share = larger / size
-            print(f"{larger:,} will take up to {seconds * share:,.0f} s and {megabytes * share:,.0f} MB", flush=True)
+            print(f"{larger:,} will take about {seconds * share:,.0f} s and {megabytes * share:,.0f} MB", flush=True)
     return databases
 
 
@@ -103,7 +103,7 @@ def measured(databases: dict[int, str], pace: Pace) -> dict[tuple[str, int], Fig
             token = manage(url, "create_token", "demo")
             server = stack.enter_context(ours(DATABASE_URL=url))
             for kind, target in zip(KINDS, targets(server, token), strict=True):
-                contenders[kind, size] = get(f"{kind}, {size:,}", server, target, token, Cache_Control="no-cache")
+                contenders[kind, size] = get(f"{kind}, {size:,}", server, target, token, ANEW)
             print(f"asks {size:,}", flush=True)
         order = sorted(contenders, key=lambda kind_and_size: KINDS.index(kind_and_size[0]))
         return dict(zip(order, interleaved([contenders[key] for key in order], 1, pace), strict=True))
