@@ -55,13 +55,19 @@ class UncompilableError(Exception):
     """A serializer that only DRF can render; the message says what of it, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Gap:
     """What Python fills in: `field` reads an instance of `model` that has these columns and no others."""
 
     model: type[Model]
     columns: tuple[str, ...]
     field: Bound
+
+    @property
+    def personal(self) -> bool:
+        """Whether more than the columns may count: the request, for a method of the project's own."""
+        kind = type(self.field)
+        return kind is serializers.SerializerMethodField or not kind.__module__.startswith("rest_framework.")
 
     def reader(self, context: Mapping[str, Any]) -> Callable[[str], str]:
         """A function from the columns' values to the JSON that the field makes of them; both are JSON texts."""
@@ -84,6 +90,12 @@ class Gap:
         return made
 
 
+@lru_cache(maxsize=1024)
+def lasting(gap: Gap) -> Callable[[str], str]:
+    """The reader of a gap that is not personal, which remembers what it has read for other requests too."""
+    return lru_cache(maxsize=1024)(gap.reader({}))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
     """One object's JSON as an expression on rows of `model`, and the gaps in what it gives."""
@@ -96,7 +108,7 @@ class Compiled:
         """A function that fills the gaps of objects; it remembers, for one request, what it has filled in."""
         if not self.gaps:
             return lambda objects: [escaped(each).encode() for each in objects]
-        readers = [gap.reader(context) for gap in self.gaps]
+        readers = [gap.reader(context) if gap.personal else lasting(gap) for gap in self.gaps]
         known: dict[str, str] = {}
 
         def fill(gap: re.Match[str]) -> str:

@@ -190,9 +190,9 @@ def test_a_filter_over_a_join_becomes_a_subquery(client_of: Any, monkeypatch: py
         factories.order(each, reader)
     monkeypatch.setattr(OrderViewSet, "visible", lambda view: Order.objects.filter(office__name="Kiel"))
     narrowings._values.clear()
-    rows = client_of(reader).get("/api/orders").json()["results"]
+    answered = client_of(reader).get("/api/orders?fields=number")  # which joins nothing by itself
     narrowings._values.clear()
-    assert [row["office"]["name"] for row in rows] == ["Kiel"]
+    assert len(answered.json()["results"]) == 1
 
 
 def test_an_indented_answer_is_rendered(db: None, client_of: Any) -> None:
