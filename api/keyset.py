@@ -7,7 +7,7 @@ used: past 1,000 rows of one sort value it never ends, and a garbled cursor is a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")
 
 CURSOR_MOST = 4000  # characters; a name of 200 outside the basic plane takes 3,300
 SALT = "api.keyset"
@@ -39,6 +40,10 @@ class Order:
         sign = "-" if self.descending != backwards else ""
         return [sign + column for column in self.columns]
 
+    def beyond(self, *, backwards: bool) -> str:
+        """How the rows behind (`backwards`: before) a cursor compare to it."""
+        return "<" if self.descending != backwards else ">"
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -49,8 +54,8 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[M]):
-    rows: list[M]
+class Page(Generic[R]):
+    rows: list[R]
     next: Cursor | None
     previous: Cursor | None
 
@@ -79,15 +84,23 @@ def page(queryset: QuerySet[M], order: Order, cursor: Cursor | None, limit: int)
     """One query for `limit` rows and the one that tells whether there are more."""
     backwards = cursor is not None and cursor.backwards
     if cursor:
-        operator = "<" if order.descending != backwards else ">"
-        queryset = queryset.filter(RowComparison(order.columns, operator, cursor.values))
+        queryset = queryset.filter(RowComparison(order.columns, order.beyond(backwards=backwards), cursor.values))
     rows = list(queryset.order_by(*order.names(backwards=backwards))[: limit + 1])
+    return cut(rows, cursor, limit, lambda row: values_of(row, order))
+
+
+def cut(rows: list[R], cursor: Cursor | None, limit: int, values: Callable[[R], tuple[Any, ...]]) -> Page[R]:
+    """The page of rows fetched from `cursor` on, in the direction of the cursor and one more than `limit`.
+
+    `values` gives a row's values of the order's columns.
+    """
+    backwards = cursor is not None and cursor.backwards
     more = len(rows) > limit
     rows = rows[:limit]
     if backwards:
         rows.reverse()
-    first = Cursor(values_of(rows[0], order), backwards=True) if rows else None
-    last = Cursor(values_of(rows[-1], order)) if rows else None
+    first = Cursor(values(rows[0]), backwards=True) if rows else None
+    last = Cursor(values(rows[-1])) if rows else None
     if backwards:
         return Page(rows, next=last, previous=first if more else None)
     return Page(rows, next=last if more else None, previous=first if cursor else None)
@@ -99,12 +112,16 @@ def values_of(row: Model, order: Order) -> tuple[Any, ...]:
 
 def binding(request: Request, audience: str) -> str:
     """What a cursor is bound to: who may see the rows, the path and every parameter that chooses or orders them."""
+    return salted_hmac(f"{SALT}.binding", subject(request, audience)).hexdigest()[:16]
+
+
+def subject(request: Request, audience: str) -> str:
+    """The rows that a request asks for, in words: equal for equal rows in equal order."""
     free = {"cursor", "limit", "fields", "expand", "format"}
     chosen = sorted(
         (name, value) for name, values in request.query_params.lists() if name not in free for value in values
     )
-    subject = f"{audience} {request.path} {urlencode(chosen)}"
-    return salted_hmac(f"{SALT}.binding", subject).hexdigest()[:16]
+    return f"{audience} {request.path} {urlencode(chosen)}"
 
 
 def encode(cursor: Cursor, bound_to: str) -> str:

@@ -30,6 +30,9 @@ from django.http.response import HttpResponseBase
 from django.utils.crypto import salted_hmac
 from django.utils.http import parse_etags
 from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.throttling import count
 
 PAGE_SECONDS = 3600
 PAGE_MOST = 1_000_000  # bytes of a body that is kept
@@ -38,6 +41,8 @@ PREFIX = "page"
 TALLY = "pages"
 
 R = TypeVar("R", bound=HttpResponseBase)
+Asked = Any
+"""DRF's request, or Django's with what was negotiated: `accepted_renderer` and `accepted_media_type`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,65 +74,98 @@ class CachedView(Protocol):
     """What this module asks of a view."""
 
     keeps_pages: bool
+    lookup: Lookup | None
 
-    def freshness(self, request: Request) -> Freshness: ...
+    def freshness(self, request: Asked) -> Freshness: ...
     def count(self, request: Request) -> None: ...
     def get_renderer_context(self) -> dict[str, Any]: ...
 
 
-def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
-    """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211).
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What is known of an answer once its request's user is."""
+
+    key: str
+    stamp: str
+    tag: str
+    given: tuple[str, ...]  # entity tags that the client has
+    asked_anew: bool
+    page: Page | None  # as it was kept; None also where pages are not kept
+
+
+def look(view: CachedView, request: Asked) -> Lookup:
+    """Ask the cache, unless the client's own copy settles it.
 
     `If-None-Match` compares weakly (RFC 9110, 13.1.2), as compressing a transfer weakens its tag. Its
     `*` holds for whatever there is, so it is looked at when there is something.
     """
-    if connection.in_atomic_block:
-        view.count(request)
-        return compute(request)
     freshness = view.freshness(request)
     key = page_key(request, freshness.audience)
     tag = entity_tag(key, freshness.stamp)
-    given = [known.removeprefix("W/") for known in parse_etags(request.headers.get("If-None-Match", ""))]
-    if tag in given:
-        return labelled(HttpResponse(status=304), tag, "hit")
-    response = kept_or_computed(view, request, compute, key, freshness.stamp)
-    if "*" in given:
-        return HttpResponse(status=304, headers={name: response.headers[name] for name in ("ETag", "Cache-Status")})
-    return response
+    given = tuple(known.removeprefix("W/") for known in parse_etags(request.headers.get("If-None-Match", "")))
+    asked_anew = "no-cache" in request.headers.get("Cache-Control", "").lower()
+    wanted = not asked_anew and tag not in given and are_kept(view, request)
+    return Lookup(key, freshness.stamp, tag, given, asked_anew, kept(key) if wanted else None)
 
 
-def kept_or_computed(
-    view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase], key: str, stamp: str
+def are_kept(view: CachedView, request: Asked) -> bool:
+    return view.keeps_pages and request.accepted_renderer.format == "json"
+
+
+def settled(request: Asked, lookup: Lookup) -> HttpResponse | None:
+    """The 304 or the fresh page that `lookup` found."""
+    if lookup.tag in lookup.given:
+        return labelled(HttpResponse(status=304), lookup.tag, "hit")
+    if lookup.page is None or lookup.page.stamp != lookup.stamp:
+        return None
+    tally(request, "hit")
+    seconds = int(lookup.page.kept_at + PAGE_SECONDS - time.time())
+    return unless_any(lookup, lookup.page.response(lookup.key, f"hit; ttl={seconds}"))
+
+
+def unless_any(lookup: Lookup, response: R) -> R | HttpResponse:
+    """`response`, or a 304 with its tag to a client that has any."""
+    if "*" not in lookup.given:
+        return response
+    return HttpResponse(status=304, headers={name: response.headers[name] for name in ("ETag", "Cache-Status")})
+
+
+def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
+    """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211)."""
+    if connection.in_atomic_block:
+        view.count(request)
+        return compute(request)
+    lookup = view.lookup or look(view, request)
+    return settled(request, lookup) or unless_any(lookup, computed(view, request, compute, lookup))
+
+
+def computed(
+    view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase], lookup: Lookup
 ) -> HttpResponseBase:
     """While one request computes a page anew, others get the stale one, labelled as such; nobody waits."""
-    tag = entity_tag(key, stamp)
-    if not view.keeps_pages or request.accepted_renderer.format != "json":
+    key, page = lookup.key, lookup.page
+    if not are_kept(view, request):
         view.count(request)
-        return labelled(compute(request), tag, "fwd=bypass")
-    asked_anew = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    page = None if asked_anew else kept(key)
-    if page and page.stamp == stamp:
-        tally(request, "hit")
-        return page.response(key, f"hit; ttl={int(page.kept_at + PAGE_SECONDS - time.time())}")
-    lock = f"{key}:{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
+        return labelled(compute(request), lookup.tag, "fwd=bypass")
+    lock = f"{key}:{hashlib.sha256(lookup.stamp.encode()).hexdigest()[:16]}"
     if page and cache.add(lock, 1, LOCK_SECONDS) is False:  # None says that the cache is away
         tally(request, "stale")
         return page.response(key, "hit; ttl=-1; detail=stale")
     try:
         view.count(request)
         response = rendered(compute(request), view, request)
-        stored = keep(key, stamp, response)
+        stored = keep(key, lookup.stamp, response)
     finally:
         if page:
             cache.delete(lock)
-    reason = "request" if asked_anew else "stale" if page else "miss"
+    reason = "request" if lookup.asked_anew else "stale" if page else "miss"
     tally(request, reason, flush=True)
-    return labelled(response, tag, f"fwd={reason}; stored" if stored else f"fwd={reason}")
+    return labelled(response, lookup.tag, f"fwd={reason}; stored" if stored else f"fwd={reason}")
 
 
-def page_key(request: Request, audience: str) -> str:
+def page_key(request: Asked, audience: str) -> str:
     """Everything that makes a body what it is, but the data: also the secret key, which signs the cursors in it."""
-    query = sorted((name, value) for name, values in request.query_params.lists() for value in values)
+    query = sorted((name, value) for name, values in request.GET.lists() for value in values)
     origin = f"{request.scheme}://{request.get_host()}{request.path}"  # `next` and `previous` are absolute
     media_type = str(request.accepted_media_type)  # with its parameters: `application/json; indent=2` is another body
     parts = [settings.RELEASE, audience, origin, urlencode(query), media_type]
@@ -135,8 +173,8 @@ def page_key(request: Request, audience: str) -> str:
     return f"{PREFIX}:{route(request)}:{digest}"
 
 
-def route(request: Request) -> str:
-    return re.sub(r"<\w+:(\w+)>", r"{\1}", request._request.resolver_match.route)  # type: ignore[union-attr]
+def route(request: Asked) -> str:
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", request.resolver_match.route)
 
 
 def entity_tag(key: str, stamp: str) -> str:
@@ -145,9 +183,11 @@ def entity_tag(key: str, stamp: str) -> str:
 
 def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
     """DRF renders after the view; what is to be kept has to be rendered now."""
+    if not isinstance(response, Response):
+        return response  # type: ignore[no-any-return]
     response.accepted_renderer = request.accepted_renderer
     response.accepted_media_type = request.accepted_media_type
-    response.renderer_context = view.get_renderer_context()
+    response.renderer_context = view.get_renderer_context()  # type: ignore[attr-defined]
     now: HttpResponse = response.render()
     return now
 
@@ -187,15 +227,10 @@ def labelled(response: R, tag: str, status: str) -> R:
 _counted: Counter[str] = Counter()  # of this process, since it last wrote them down
 
 
-def tally(request: Request, outcome: str, *, flush: bool = False) -> None:
+def tally(request: Asked, outcome: str, *, flush: bool = False) -> None:
     """Count an outcome. Written down when something was computed, so that a hit stays one operation."""
     _counted[f"{TALLY}:{route(request)}:{outcome}"] += 1
     if not flush:
         return
     for name in list(_counted):
-        number = _counted.pop(name, 0)
-        cache.add(name, 0, timeout=None)
-        try:
-            cache.incr(name, number)
-        except ValueError:  # evicted in between
-            continue
+        count(name, None, _counted.pop(name, 0))

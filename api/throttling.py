@@ -48,12 +48,17 @@ def take(policy: str, subject: str) -> Quota:
     reset = ceil((start + 1) * window - now)
     # Hashed: a subject can be a username or an address, and the cache's keys are seen by its operators.
     key = f"throttle:{policy}:{start}:{salted_hmac('api.throttling', subject).hexdigest()[:32]}"
-    cache.add(key, 0, timeout=window + 1)
-    try:
-        used = cache.incr(key)
-    except ValueError:  # evicted in between
-        used = None
-    return Quota(policy, limit, window, limit - (used or 0), reset)
+    return Quota(policy, limit, window, limit - (count(key, window + 1) or 0), reset)
+
+
+def count(key: str, timeout: float | None, number: int = 1) -> int | None:
+    """Add to a counter, which starts at 0; None where the cache is away. One operation, but for its first time."""
+    for _ in range(2):
+        try:
+            return cache.incr(key, number)
+        except ValueError:
+            cache.add(key, 0, timeout)
+    return None  # evicted in between
 
 
 class RequestThrottle(BaseThrottle):

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import SAFE_METHODS
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from api import keyset, parameters
-from api.filters import RepeatedFilter
-from api.pagecache import Freshness, answer
+from api.compiled import Compiled, compiled_for
+from api.filters import MOST_ID, RepeatedFilter
+from api.memo import Memo
+from api.pagecache import Freshness, Lookup, answer, look, settled
 from api.pagination import KeysetPagination
 from api.selection import Selection, apply, from_request
 from api.shaping import no_queries, plan_for
+from api.statements import Narrowing, conditions_of
+
+DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
+narrowings: Memo[Narrowing] = Memo()
+negotiations: Memo[tuple[BaseRenderer, str]] = Memo()
 
 
 class ApiView(APIView):
@@ -58,6 +69,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     serializer_class: type[serializers.ModelSerializer[Any]]
     keeps_pages: bool = True
+    lookup: Lookup | None = None
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination
     lookup_field = "id"
@@ -68,10 +80,50 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         """The rows that this request's user may see."""
         raise NotImplementedError
 
+    def database(self) -> str:
+        """The alias of the database that lists are read from."""
+        return DEFAULT_DB_ALIAS
+
     def get_queryset(self) -> QuerySet[Any]:
-        return self.visible()
+        return self.visible().using(self.database())
 
     # --- What is computed, and what is known already
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return self.early(request) or super().dispatch(request, *args, **kwargs)
+
+    def early(self, request: Any) -> HttpResponseBase | None:
+        """A 304 or a kept page, by the same steps as later but before DRF sets a request up; None for anything else.
+
+        What goes wrong here, does so again on the ordinary way, which has an answer to it. Nothing is asked
+        twice: the user is known to the request, and what was looked up to the view.
+        """
+        if request.method not in ("GET", "HEAD") or connection.in_atomic_block:
+            return None
+        try:
+            negotiated = negotiations.get(type(self), asked_format(request))
+            if negotiated is None:
+                return None
+            request.accepted_renderer, request.accepted_media_type = negotiated
+            (authenticator,) = self.get_authenticators()
+            identity = authenticator.authenticate(request)
+            if identity is None:
+                return None
+            request.user, request.auth = identity
+            if not all(permission.has_permission(request, self) for permission in self.get_permissions()):
+                return None
+            self.lookup = look(self, request)
+        except Exception:
+            return None
+        response = settled(request, self.lookup)
+        if response is None:
+            return None
+        self.headers = self.default_response_headers
+        return self.finalize_response(request, response)  # type: ignore[no-any-return]
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        negotiated = super().perform_content_negotiation(request, force)
+        return negotiated if force else negotiations.keep(type(self), asked_format(request), negotiated)
 
     def freshness(self, request: Request) -> Freshness:
         """Who shares an answer of this view, and the revisions of all that it shows."""
@@ -90,12 +142,39 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return answer(self, request, self.listed)
 
-    def listed(self, request: Request) -> Response:
+    def listed(self, request: Request) -> HttpResponse:
         self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
-        selection = from_request(request)
-        plan = plan_for(self.serializer_class, selection, self.order(request).columns)
+        selection, order = from_request(request), self.order(request)
+        compiled = self.compiled(request, selection)
+        if compiled:
+            return self.listed_by_the_database(request, compiled)
+        plan = plan_for(self.serializer_class, selection, order.columns)
         rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())))
         return self.get_paginated_response(self.render(rows, selection, many=True))
+
+    def listed_by_the_database(self, request: Request, compiled: Compiled) -> HttpResponse:
+        narrowing, alias = self.narrowing(request), self.database()
+        pagination: Any = self.paginator
+        objects = pagination.read(request, self, compiled.model, partial(compiled.page, alias, narrowing))
+        return pagination.written_response(compiled.filler(self.get_serializer_context())(objects))  # type: ignore[no-any-return]
+
+    # --- Answers that the database writes
+
+    def written_by_database(self, request: Request) -> bool:
+        """Whether PostgreSQL writes this answer's objects, provided that they can be compiled."""
+        return connection.vendor == "postgresql" and request.accepted_media_type in DENSE
+
+    def compiled(self, request: Request, selection: Selection) -> Compiled | None:
+        """How PostgreSQL writes them; None where the serializer renders them."""
+        found = compiled_for(self.serializer_class, selection) if self.written_by_database(request) else None
+        return found if isinstance(found, Compiled) else None
+
+    def narrowing(self, request: Request) -> Narrowing:
+        """The conditions on the rows that this user may see and this query asks for."""
+        subject = keyset.subject(request, self.freshness(request).audience)
+        return narrowings.get(type(self), subject) or narrowings.keep(
+            type(self), subject, conditions_of(self.filter_queryset(self.visible()))
+        )
 
     def check_parameters(self, request: Request, own: set[str]) -> None:
         """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
@@ -116,9 +195,24 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return answer(self, request, self.retrieved)
 
-    def retrieved(self, request: Request) -> Response:
+    def retrieved(self, request: Request) -> HttpResponse:
         self.check_selection(request)
-        return Response(self.shown(from_request(request), self.kwargs["id"]))
+        selection, key = from_request(request), self.kwargs["id"]
+        compiled = self.compiled(request, selection)
+        if not compiled:
+            return Response(self.shown(selection, key))
+        audience = self.freshness(request).audience
+        one = type(self), "one"
+        narrowing = narrowings.get(one, audience) or narrowings.keep(one, audience, conditions_of(self.visible()))
+        written = compiled.one(narrowing, key) if key <= MOST_ID else None
+        if written is None:
+            raise self.not_found()
+        (body,) = compiled.filler(self.get_serializer_context())([written])
+        return HttpResponse(body, content_type="application/json")
+
+    def not_found(self) -> NotFound:
+        model: type[Model] = self.serializer_class.Meta.model
+        return NotFound(f"There is no such {model._meta.verbose_name}, or not for you.")
 
     def check_selection(self, request: Request) -> None:
         """Raises ValidationError naming what can't be shown; for a write to call before it writes."""
@@ -130,7 +224,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         plan = plan_for(self.serializer_class, selection)
         row = plan.shape(self.visible()).filter(pk=key).first()
         if row is None:
-            raise NotFound(f"There is no such {plan.model._meta.verbose_name}, or not for you.")
+            raise self.not_found()
         return self.render(row, selection)
 
     def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:
@@ -142,3 +236,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         apply(selection, serializer)
         with no_queries():
             return serializer.data
+
+
+def asked_format(request: Request | HttpRequest) -> str:
+    """All that content negotiation looks at."""
+    return f"{request.META.get('HTTP_ACCEPT')} {request.GET.getlist('format')}"

@@ -4,8 +4,7 @@
 
 One request lists 100 books and lazily loads the author of each: 101 queries on SQLite in memory,
 the cheapest database there is, so that the shares are the worst ones. Each tool runs in a process of
-its own. The peers are installed into `.venv-peers`; a tool that can't be installed is left out with
-its reason.
+its own. `make .venv-peers/installed` installs the peers; one that is missing is left out with its reason.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PEERS = ROOT / ".venv-peers"
-PACKAGES = ["django>=5.2,<5.3", "django-zeal", "tomlkit", "rich"]
+PEERS = ROOT / ".venv-peers" / "bin" / "python"
 BOOKS = 100
 TOOLS = {
     "nothing": "nothing",
@@ -63,13 +61,9 @@ def main() -> int:
 
 def peers() -> tuple[Path, dict[str, str]]:
     """A Python that has the peers, and why the missing ones are."""
-    python = PEERS / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES]
-        if subprocess.run(install, check=False).returncode != 0:
-            return Path(sys.executable), {"zeal": "not measured: pip could not install django-zeal"}
-    return python, {}
+    if PEERS.exists():
+        return PEERS, {}
+    return Path(sys.executable), {"zeal": "not measured: make .venv-peers/installed installs django-zeal"}
 
 
 def run(python: Path, tool: str, rounds: int) -> tuple[float, float]:

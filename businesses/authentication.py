@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Subquery
+from django.db.models import Subquery, Value
 from knox.crypto import hash_token
 from knox.models import get_token_model
 from knox.settings import CONSTANTS, knox_settings
@@ -16,6 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from api.models import Revision
+from api.statements import ANY, Conditions, Slot, Statement
 from businesses.models import User
 from businesses.scope import Scope, scope_of
 
@@ -34,6 +36,19 @@ class ScopeAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, Scope] | None:
+        """Asks the database once a request, whoever wants to know and however it ends."""
+        asked: Any = getattr(request, "_request", request)
+        if not hasattr(asked, "identity"):
+            try:
+                asked.identity = self.identify(request)
+            except Exception as error:
+                asked.identity = error
+        if isinstance(asked.identity, Exception):
+            raise asked.identity
+        identity: tuple[User, Scope] | None = asked.identity
+        return identity
+
+    def identify(self, request: Request) -> tuple[User, Scope] | None:
         words = get_authorization_header(request).split()
         if not words or words[0].lower() != self.authenticate_header(request).lower().encode():
             return None
@@ -49,14 +64,8 @@ class ScopeAuthentication(BaseAuthentication):
 def resolve(token: str) -> tuple[User, Scope]:
     """The user and scope of a token. Raises AuthenticationFailed for one that is wrong, expired or disabled."""
     digest = hash_token(token)
-    catalogue = Revision.objects.filter(name=Revision.CATALOGUE).values("value")
-    tokens = get_token_model().objects.filter(token_key=token[: CONSTANTS.TOKEN_KEY_LENGTH]).order_by()
-    tokens = tokens.annotate(catalogue=Subquery(catalogue))
-    columns = [f"user__{name}" for name in USER_COLUMNS]
-    columns += [f"user__memberships__{name}" for name in MEMBERSHIP_COLUMNS]
-    found: list[tuple[Any, ...]] = [
-        row for row in tokens.values_list("digest", "expiry", "catalogue", *columns) if compare_digest(digest, row[0])
-    ]
+    rows = tokens().rows(DEFAULT_DB_ALIAS, ANY, key=token[: CONSTANTS.TOKEN_KEY_LENGTH])
+    found = [row for row in rows if compare_digest(digest, row[0])]
     if not found or (found[0][1] and found[0][1] <= datetime.now(UTC)):
         raise AuthenticationFailed("This token is not valid, or no longer.")
     end = 3 + len(USER_COLUMNS)
@@ -65,3 +74,13 @@ def resolve(token: str) -> tuple[User, Scope]:
         raise AuthenticationFailed("This token is not valid, or no longer.")
     rows = [row[end:] for row in found]
     return user, scope_of(user.pk, rows, own_revision=user.revision, catalogue_revision=found[0][2] or 0)
+
+
+@lru_cache(maxsize=1)
+def tokens() -> Statement:
+    """Digest, expiry, the catalogue's revision, user and memberships of the tokens that start alike."""
+    catalogue = Revision.objects.filter(name=Revision.CATALOGUE).values("value")
+    alike = get_token_model().objects.filter(Conditions(), token_key=Value(Slot("key"))).order_by()
+    columns = [f"user__{name}" for name in USER_COLUMNS]
+    columns += [f"user__memberships__{name}" for name in MEMBERSHIP_COLUMNS]
+    return Statement.of(alike.values_list("digest", "expiry", Subquery(catalogue), *columns))

@@ -9,18 +9,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config import load as loads
+from config.load import Answer, LoadError
+
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
-REQUEST_SECONDS = 60.0
 VARIABLES = {  # one process on a free port, reached without a router or https; no throttle in the way
     "PORT": "0",
     "HOST": "127.0.0.1",
@@ -71,14 +71,17 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running `config.server`."""
+    """A running `config.server`, or another that says where it serves."""
 
     process_id: int
     port: int
 
     def cpu_seconds(self) -> float:
-        fields = self.read("stat").rpartition(")")[2].split()  # from the third on, proc(5)
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Of the process and its workers."""
+        return sum(used_by(process) for process in [self.process_id, *self.workers()])
+
+    def workers(self) -> list[int]:
+        return [int(worker) for worker in self.read(f"task/{self.process_id}/children").split()]
 
     def resident(self) -> int:
         return self.kilobytes("VmRSS") * 1024
@@ -97,12 +100,19 @@ class Server:
 
 
 @contextmanager
-def server(threads: int) -> Iterator[Server]:
+def server(threads: int, **more: str) -> Iterator[Server]:
     """Start one on the configured database, stop it at the end. Raises MeasuringError where it does not start."""
-    environment = os.environ | VARIABLES | {"WEB_THREADS": str(threads), "SECRET_KEY": secrets.token_hex(32)}
+    variables = VARIABLES | {"WEB_THREADS": str(threads), "SECRET_KEY": secrets.token_hex(32)} | more
+    with started([sys.executable, "-m", "config.server"], variables) as running:
+        yield running
+
+
+@contextmanager
+def started(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[Server]:
+    """A process that prints "serving on HOST:PORT". Raises MeasuringError where it does not."""
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "config.server"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        process = subprocess.Popen(  # noqa: S603 a server of ours or a peer of it
+            command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output
         )
         try:
             yield Server(process.pid, port_of(process, output))
@@ -122,6 +132,14 @@ def port_of(process: subprocess.Popen[bytes], output: Any) -> int:
             raise MeasuringError(f"the server does not start: {(printed.splitlines() or ['no output'])[-1]}")
         time.sleep(0.05)
     raise MeasuringError(f"the server does not start within {START_SECONDS:.0f} s")
+
+
+def used_by(process: int) -> float:
+    """Seconds of processor time, 0 for a process that has ended."""
+    with suppress(FileNotFoundError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()  # from the third on, proc(5)
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def alone(load: Load, seconds: float) -> Alone:
@@ -151,44 +169,8 @@ def under_load(load: Load, threads: int, clients: int, seconds: float) -> Measur
 
 def closed_loop(running: Server, load: Load, clients: int, seconds: float) -> list[Answer]:
     """All answers to requests sent within `seconds`. Raises MeasuringError for one other than 200."""
-    loop = Loop(running, load, time.monotonic() + seconds)
-    threads = [threading.Thread(target=loop.client, daemon=True) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if loop.problem:
-        raise MeasuringError(loop.problem)
-    return loop.answers
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    seconds: float
-    in_time: bool  # before the loop's time was over
-
-
-@dataclass(slots=True)
-class Loop:
-    running: Server
-    load: Load
-    deadline: float
-    answers: list[Answer] = field(default_factory=list)
-    problem: str = ""
-
-    def client(self) -> None:
-        connection = HTTPConnection("127.0.0.1", self.running.port, timeout=REQUEST_SECONDS)
-        try:
-            while time.monotonic() < self.deadline and not self.problem:
-                sent = time.perf_counter()
-                connection.request("GET", self.load.target, headers=self.load.headers())
-                response = connection.getresponse()
-                response.read()
-                answered = time.perf_counter()
-                if response.status != 200:
-                    self.problem = f"{self.load.target} answers {response.status}, not 200"
-                self.answers.append(Answer(answered - sent, time.monotonic() < self.deadline))
-        except (OSError, HTTPException) as failure:
-            self.problem = f"{self.load.target}: {failure}"
-        finally:
-            connection.close()
+    request = loads.get(running.port, load.target, load.headers())
+    try:
+        return loads.closed_loop(running.port, lambda: request, clients, seconds)
+    except LoadError as problem:
+        raise MeasuringError(f"{load.target} {problem}") from None

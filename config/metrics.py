@@ -18,6 +18,7 @@ from querybudget.requests import Measurement
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 QUERIES = (0, 1, 2, 3, 5, 10, 20, 50, 100, 500)
 LABELS = ("method", "route")
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # a client may write anything
 
 requests = Counter("orders_requests", "Requests that are over.", [*LABELS, "status"])
 seconds = Histogram("orders_request_seconds", "From the first middleware to the last byte.", LABELS, buckets=SECONDS)
@@ -26,6 +27,7 @@ queries = Histogram("orders_request_queries", "Statements sent to the database."
 
 def count_request(*, measurement: Measurement, **_: Any) -> None:
     method, _sep, route = measurement.endpoint.partition(" ")
+    method = method if method in METHODS else "other"
     status = measurement.response.status_code if measurement.response else 500
     requests.labels(method, route, status).inc()
     seconds.labels(method, route).observe(measurement.seconds)

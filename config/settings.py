@@ -54,7 +54,7 @@ MIDDLEWARE = [
     "config.shedding.LoadSheddingMiddleware",
     "config.deadline.DeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -106,7 +106,9 @@ POSTGRESQL = {
     "tcp_user_timeout": 30_000,
 }
 for database in DATABASES.values():
-    options = SQLITE if database["ENGINE"] == "django.db.backends.sqlite3" else POSTGRESQL
+    options = SQLITE
+    if database["ENGINE"] == "django.db.backends.postgresql":
+        database["ENGINE"], options = "api.postgresql", POSTGRESQL
     database["OPTIONS"] = options | database.get("OPTIONS", {})
 
 REDIS_URL = env.text("REDIS_URL")
@@ -222,7 +224,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api",
     "GET_LIB_DOC_EXCLUDES": "api.openapi.undescribed",
-    "ENUM_NAME_OVERRIDES": {"OrderStatus": "orders.states.Status.choices"},
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatus": "orders.states.Status.choices",
+        "OrderStep": "orders.states.STEPS",
+        "Role": "businesses.models.Role.choices",
+    },
 }
 
 # --- Logs: one JSON object a line on stdout

@@ -16,6 +16,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("-/metrics", metrics, name="metrics"),
+    path("-/queries/", include("querybudget.urls")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(**DOCUMENT), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(**DOCUMENT, url_name="schema"), name="docs"),

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from typing import Any
 
 from django.template.loader import get_template
-from django.urls import URLPattern, URLResolver, get_resolver
 
 TEMPLATES = ("admin/change_list.html", "drf_spectacular/swagger_ui.html", "rest_framework/api.html")
 
@@ -19,25 +16,19 @@ def warm_up() -> None:
     (measured: half the p99). Processes that are forked afterwards share these objects' memory.
     """
     # Not at the top: the server reads its variables, and says what is wrong with them, before any model is loaded.
+    from api.compiled import compiled_for
+    from api.routes import views
     from api.selection import Selection
     from api.shaping import plan_for
     from api.views import ShapedViewSet
 
-    for view in views(get_resolver()):
+    for _, view in views():
         if isinstance(view, type) and issubclass(view, ShapedViewSet):
             plan_for(view.serializer_class, Selection())
+            compiled_for(view.serializer_class, Selection())
             for order in list(view.orderings.values())[:1]:  # the default
                 plan_for(view.serializer_class, Selection(), order.columns)
     for name in TEMPLATES:
         get_template(name)
     gc.collect()
     gc.freeze()
-
-
-def views(resolver: URLResolver) -> Iterator[Any]:
-    """The view of every pattern, a view class where it is one."""
-    for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLPattern):
-            yield getattr(pattern.callback, "cls", pattern.callback)
-        else:
-            yield from views(pattern)

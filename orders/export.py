@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -20,7 +22,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
 
-from api.selection import object_of
+from api.selection import Selection, apply, object_of
 from api.shaping import no_queries
 
 CHUNK = 1000  # orders fetched at once
@@ -42,22 +44,44 @@ class CSVRenderer(JSONRenderer):
     format = "csv"
 
 
-Render = Callable[[list[Any]], list[dict[str, Any]]]
+Objects = Generator[list[bytes], None, None]
+"""Orders as JSON, a slice at a time."""
 
 
-def stream(
-    orders: QuerySet[Any], render: Render, encode: Callable[[Iterable[dict[str, Any]]], bytes], head: bytes = b""
-) -> Iterator[bytes]:
-    """`head`, then encoded orders, `SLICE` at a time. Closing it early closes cursor and transaction."""
-    if head:
-        yield head
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How orders, which come as JSON, are written; `head` comes first."""
+
+    encode: Callable[[list[bytes]], bytes]
+    head: bytes = b""
+
+
+def stream(alias: str, objects: Objects, encoding: Encoding) -> Iterator[bytes]:
+    """What `encoding` makes of the objects, a slice at a time. Closing it early closes cursor and transaction."""
+    if encoding.head:
+        yield encoding.head
+    with one_moment(alias), closing(objects):
+        for batch in objects:
+            yield encoding.encode(batch)
+
+
+def written(slices: Generator[list[str], None, None], fill: Callable[[list[str]], list[bytes]]) -> Objects:
+    """Orders that the database has written, with their gaps filled."""
+    with closing(slices):
+        for batch in slices:
+            yield fill(batch)
+
+
+def rendered(orders: QuerySet[Any], render: Callable[[list[Any]], list[dict[str, Any]]]) -> Objects:
+    """Orders that their serializer renders."""
     fetched: Any = orders.iterator(chunk_size=CHUNK)
-    with one_moment(orders.db), closing(fetched) as rows:
+    renderer = JSONRenderer()
+    with closing(fetched) as rows:
         while batch := list(islice(rows, SLICE)):
             with no_queries():
                 data = render(batch)
             release(batch)
-            yield encode(data)
+            yield [renderer.render(order) for order in data]
 
 
 def release(rows: list[Any]) -> None:
@@ -78,9 +102,15 @@ def one_moment(alias: str) -> Iterator[None]:
         yield
 
 
-def ndjson(orders: Iterable[dict[str, Any]]) -> bytes:
-    renderer = JSONRenderer()
-    return b"".join(renderer.render(order) + b"\n" for order in orders)
+ndjson = Encoding(lambda orders: b"".join(order + b"\n" for order in orders))
+
+
+def csv_of(serializer_class: type[serializers.ModelSerializer[Any]], selection: Selection) -> Encoding:
+    """Raises ValidationError where two collections are asked for: rows can repeat one only."""
+    serializer = serializer_class()
+    apply(selection, serializer)
+    table = CSV(serializer)
+    return Encoding(table, table.header())
 
 
 class CSV:
@@ -102,9 +132,9 @@ class CSV:
     def header(self) -> bytes:
         return self.rows([[".".join(path) for path in self.plain] + [f"{self.many}.{'.'.join(p)}" for p in self.inner]])
 
-    def __call__(self, orders: Iterable[dict[str, Any]]) -> bytes:
+    def __call__(self, orders: Iterable[bytes]) -> bytes:
         rows = []
-        for order in orders:
+        for order in map(json.loads, orders):
             own = [cell(order, path) for path in self.plain]
             items = (order[self.many] if self.many else None) or [{}]
             rows += [own + [cell(item, path) for path in self.inner] for item in items]

@@ -15,6 +15,8 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+STEPS = [choice for choice in Status.choices if choice[0] != Status.PLACED]
+
 # Each step and the least role that may take it; a buyer's rights end at their own orders.
 TRANSITIONS: dict[Status, dict[Status, Role]] = {
     Status.PLACED: {Status.APPROVED: Role.APPROVER, Status.CANCELLED: Role.BUYER},

@@ -5,7 +5,8 @@
 Put it first, so that it sees the queries of the others. Each answer carries the header
 `Server-Timing: db;dur=1.9;desc="3 queries"` (W3C Server Timing; dur in milliseconds), which browsers
 show in their network panel. A request over its budget is logged as a warning. Counting costs at most
-2 µs a query; nothing else is kept of one.
+2 µs a query; nothing else is kept of one, unless the request brings a token (`tokens`): then all is
+kept for staff, and the answer's `X-Query-Report` leads there.
 """
 
 from __future__ import annotations
@@ -13,28 +14,32 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.dispatch import Signal
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_cache_control
 
 from querybudget import hooks
 from querybudget.capture import Watch
+from querybudget.capturing import announced, kept_apart
+from querybudget.configuration import configured
 from querybudget.errors import UsageError
-from querybudget.ledger import Ledger
-from querybudget.options import read_options
 from querybudget.requests import Measurement, answered, measuring
+from querybudget.tokens import HEADER
+from querybudget.traffic import traffic
 
 logger = logging.getLogger("querybudget")
 
 request_measured = Signal()
 """Sent when a request is over, a streamed body included, with `measurement` and `endpoint`, the name in the ledger
 or None for an ignored one: the place for an access log and for counters. Its watch has `count` and `seconds`."""
+
+_TOKEN = "HTTP_" + HEADER.upper().replace("-", "_")
 
 
 class QueryBudgetMiddleware:
@@ -51,45 +56,60 @@ class QueryBudgetMiddleware:
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
         try:
-            self.options = read_options(Path(getattr(settings, "QUERY_BUDGETS_FOLDER", ".")))
-            self.ledger = Ledger(self.options.ledger)
+            self.options, self.ledger = configured()
         except UsageError as error:
             raise ImproperlyConfigured(str(error)) from None
         hooks.acquire()  # for good: patching anew for each request would cost more than it counts
 
     def __call__(self, request: HttpRequest) -> Any:
-        measurement = Measurement(request, watch=Watch(detail=False), listener=self.measured)
+        report = announced(request) if _TOKEN in request.META else None
+        listener = partial(self.captured, report.id) if report else self.measured
+        measurement = Measurement(request, watch=Watch(detail=report is not None), listener=listener)
+        url = report.url if report else ""
         if iscoroutinefunction(self):
-            return self.awaited(measurement)
+            return self.awaited(measurement, url)
         with measuring(measurement):
             response = self.get_response(request)
-        return finished(measurement, response)
+        return finished(measurement, response, url)
 
-    async def awaited(self, measurement: Measurement) -> HttpResponseBase:
+    async def awaited(self, measurement: Measurement, report: str) -> HttpResponseBase:
         with measuring(measurement):
             response = self.get_response(measurement.request)
             if inspect.isawaitable(response):
                 response = await response
-        return finished(measurement, response)
+        return finished(measurement, response, report)
 
     def measured(self, measurement: Measurement) -> None:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
-        endpoint = self.options.booked_as(measurement.endpoint)
+        endpoint = self.name_of(measurement)
         if endpoint is not None:
-            endpoint = self.options.variant_of(endpoint, measurement.request, measurement.response)
             budget, count = self.ledger.budgets.get(endpoint), measurement.watch.count
             if budget and not budget.known and count > budget.queries:
                 line = f"{self.ledger.path.name}:{self.ledger.line_of(endpoint)}"
                 logger.warning("%s: %d queries, budget %d (%s)", endpoint, count, budget.queries, line)
+            traffic.note(endpoint, count, len(getattr(measurement.response, "content", b"")))
         request_measured.send_robust(type(self), measurement=measurement, endpoint=endpoint)
 
+    def captured(self, report: str, measurement: Measurement) -> None:
+        """Tell of it too, and keep what it did."""
+        self.measured(measurement)
+        kept_apart(report, self.name_of(measurement) or measurement.endpoint, measurement, self.ledger)
 
-def finished(measurement: Measurement, response: HttpResponseBase) -> HttpResponseBase:
-    """The response with its header; the body of a stream is measured while it is sent."""
+    def name_of(self, measurement: Measurement) -> str | None:
+        """The ledger's name of the endpoint; None if it is ignored."""
+        endpoint = self.options.booked_as(measurement.endpoint)
+        return endpoint and self.options.variant_of(endpoint, measurement.request, measurement.response)
+
+
+def finished(measurement: Measurement, response: HttpResponseBase, report: str = "") -> HttpResponseBase:
+    """The response with its headers; the body of a stream is measured while it is sent. `report`: its URL."""
     seen = measurement.watch
     queries = "1 query" if seen.count == 1 else f"{seen.count} queries"
     timing = f'db;dur={seen.seconds * 1000:.1f};desc="{queries}"'
     others = response.headers.get("Server-Timing")
     response.headers["Server-Timing"] = f"{others}, {timing}" if others else timing
+    if report:
+        response.headers[HEADER] = report
+        patch_cache_control(response, private=True, no_store=True)  # the link is for who asked
     answered(measurement, response)
     return response

@@ -2,23 +2,26 @@
 
 On PostgreSQL the plan is made with sequential scans forbidden as far as the planner can: what is
 scanned from end to end all the same, with a condition on it, has no index that would do, however few
-rows a test has. On SQLite `EXPLAIN QUERY PLAN` tells a SCAN from a SEARCH.
+rows a test has. On SQLite `EXPLAIN QUERY PLAN` tells a SCAN from a SEARCH. The plan that is shown to
+people is the one that the database would really take.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, NotSupportedError, connections, transaction
 from django.db.models import Model
 
 from querybudget.context import listening
 from querybudget.findings import Finding
 from querybudget.query import Query
+from querybudget.shape import statement
 
 
 def missing_indexes(queries: Iterable[Query]) -> list[Finding]:
@@ -58,16 +61,59 @@ def _missing(group: list[Query]) -> Iterator[Finding]:
 
 def scanned(query: Query) -> list[tuple[str, list[str]]]:
     """Tables that the plan of a query reads from end to end, with the columns it compares there."""
-    connection = connections[query.alias]
-    explain = {"postgresql": _scanned_postgresql, "sqlite": _scanned_sqlite}.get(connection.vendor)
+    explain = {"postgresql": _scanned_postgresql, "sqlite": _scanned_sqlite}.get(connections[query.alias].vendor)
     if explain is None:
         return []
-    token = listening.set(())
     try:
-        with transaction.atomic(using=query.alias), connection.cursor() as cursor:
+        with _asking(query) as cursor:
             return explain(cursor, query)
     except DatabaseError:
         return []
+
+
+def plan_of(query: Query, *, parameters: bool = False) -> str | None:
+    """The plan of a read as text, without values unless `parameters`; None where the database gives none.
+
+    The statement itself is not run.
+    """
+    if query.kind != "read":
+        return None
+    connection = connections[query.alias]
+    try:
+        explain = connection.ops.explain_query_prefix()
+        with _asking(query) as cursor:
+            cursor.execute(f"{explain} {query.sql}", query.parameters)
+            rows = cursor.fetchall()
+    except (DatabaseError, NotSupportedError):
+        return None
+    lines = list(_indented(rows)) if connection.vendor == "sqlite" else [" ".join(map(str, row)) for row in rows]
+    return "\n".join(lines if parameters else map(_without_values, lines))
+
+
+def _indented(rows: Iterable[Any]) -> Iterator[str]:
+    """SQLite's rows (id, parent, unused, text): a step to the right of the parent's."""
+    depths = {0: -1}
+    for number, parent, _, text in rows:
+        depths[number] = depths.get(parent, -1) + 1
+        yield "  " * depths[number] + text
+
+
+_CONDITION = re.compile(r"^( +(?:->  )?[A-Z][\w ]*: )(?!\d+$)(.*)$")
+"""PostgreSQL's lines that may hold a value: "Filter: (name = 'Ada'::text)"; none of its figures' lines."""
+
+
+def _without_values(line: str) -> str:
+    match = _CONDITION.match(line)
+    return match[1] + statement(match[2]).shape if match else line
+
+
+@contextlib.contextmanager
+def _asking(query: Query) -> Iterator[Any]:
+    """A cursor for `query`'s database that no watch sees and whose failure breaks no transaction around it."""
+    token = listening.set(())
+    try:
+        with transaction.atomic(using=query.alias), connections[query.alias].cursor() as cursor:
+            yield cursor
     finally:
         listening.reset(token)
 

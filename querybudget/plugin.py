@@ -6,6 +6,8 @@ writes the ledger and prints the report.
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail the run unless all tests ran and each route and entry of the ledger has one with two rows",
     )
+    for form, what in (("html", "one page with everything in it"), ("json", "the form of report.schema.json")):
+        group.addoption(f"--query-budgets-{form}", metavar="FILE", help=f"write a report of all endpoints: {what}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,7 +64,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"query budgets: {error}") from None
     from querybudget.run import Run
 
-    config.pluginmanager.register(BudgetPlugin(config, Run(ledger, options, mode or "check")), "querybudget-run")
+    run = Run(ledger, options, mode or "check", detailed=any(_reports(config)))
+    config.pluginmanager.register(BudgetPlugin(config, run), "querybudget-run")
+
+
+def _reports(config: pytest.Config) -> tuple[str | None, str | None]:
+    """The files that were asked for: HTML, JSON."""
+    return config.getoption("--query-budgets-html"), config.getoption("--query-budgets-json")
 
 
 def _relative(path: Path, config: pytest.Config) -> Path:
@@ -116,14 +126,23 @@ class BudgetPlugin:
             raise
         if getattr(item, "_excinfo", None):  # unittest keeps its failures to itself until the report is made
             self._attach(item)
-        elif violations := self.run.end():
+        elif violations := self._end(item):
             pytest.fail("\n\n".join(map(self._message, violations)), pytrace=False)
         return result
 
     def _attach(self, item: pytest.Item) -> None:
         """A test that failed by itself keeps its own failure; budgets are a section below it."""
-        for violation in self.run.end():
+        for violation in self._end(item):
             item.add_report_section("call", "query budget", self._message(violation))
+
+    def _end(self, item: pytest.Item) -> list[Violation]:
+        """What the test broke; what it did goes into its properties, which --junitxml writes."""
+        violations = self.run.end()
+        for endpoint, (queries, budget) in sorted(self.run.counts.items()):
+            item.user_properties.append((f"queries {endpoint}", queries))
+            if budget is not None:
+                item.user_properties.append((f"budget {endpoint}", budget))
+        return violations
 
     def _message(self, violation: Violation) -> str:
         """In colour where the terminal has it; a worker of xdist knows of none."""
@@ -143,16 +162,19 @@ class BudgetPlugin:
             self.worker_lost = True
             return
         self.run.tally.merge(Tally.from_json(data["tally"]))
-        self.run.late.update({name: Violation(name, excess, text) for name, excess, text in data["late"]})
+        late, broken = ([Violation(**one) for one in data[name]] for name in ("late", "broken"))
+        self.run.late.update({violation.endpoint: violation for violation in late})
+        self.run.broken += broken
         self.deselected = max(self.deselected, data["deselected"])
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        late = [(violation.endpoint, violation.excess, violation.message) for violation in self.run.late.values()]
+        late, broken = list(self.run.late.values()), self.run.broken
         if self.is_worker:
             self.config.workeroutput["querybudget"] = {  # type: ignore[attr-defined]
                 "tally": self.run.tally.as_json(),
-                "late": late,
+                "late": [violation.as_json() for violation in late],
+                "broken": [violation.as_json() for violation in broken],
                 "deselected": self.deselected,
             }
             return
@@ -162,13 +184,27 @@ class BudgetPlugin:
         # A partial run judges no route, and one that broke early may not even be able to load the URLconf.
         routes = set() if partial else self.run.routes()
         changes = self._update(partial) if self.run.mode == "update" else None
-        self.report = Report(
-            self.run.ledger, self.run.tally, routes, partial, changes, [message for *_, message in late]
-        )
+        messages = [violation.message for violation in late]
+        self.report = Report(self.run.ledger, self.run.tally, routes, partial, changes, messages, [*broken, *late])
+        self._write(self.report)
         if self.config.getoption("--query-budgets-complete"):
             self.missing = self.report.missing()
         if exitstatus == pytest.ExitCode.OK and (late or self.missing or (changes and changes.refused)):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _write(self, report: Report) -> None:
+        """The files that were asked for, by the process that the user started."""
+        html, as_json = _reports(self.config)
+        if not (html or as_json):
+            return
+        from querybudget.pages import page
+
+        document = report.document()
+        here = self.config.invocation_params.dir
+        if html:
+            (here / html).write_text(page(document), "utf-8")
+        if as_json:
+            (here / as_json).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
     def _update(self, partial: str | None) -> Changes:
         from querybudget.changes import update
@@ -217,6 +253,11 @@ class BudgetPlugin:
             terminalreporter.write_line(
                 f"Partial ({report.partial}): nothing was lowered, deleted or called untouched."
             )
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from querybudget.annotations import commands
+
+            for line in commands(report.violations, [self.config.rootpath]):
+                terminalreporter.write_line(line)
         if self.missing:
             terminalreporter.write_line(f"Not complete (--query-budgets-complete): {self.missing}.", red=True)
 

@@ -44,22 +44,3 @@ class Query:
         """Verb and tables, and the database where it is not the default one: "read log_entry @archive"."""
         label = self.statement.label
         return label if self.alias == "default" else f"{label} @{self.alias}"
-
-    def as_dict(self, *, parameters: bool = False) -> dict[str, Any]:
-        """For JSON: seconds, rows, names and lines; values only with `parameters`, as text."""
-        cause = self.cause
-        relation = cause.relation and f"{cause.relation[0]._meta.label}.{cause.relation[1]}"
-        return {
-            "alias": self.alias,
-            "kind": self.kind,
-            "label": self.label,
-            "shape": self.shape,
-            "sql": self.sql if parameters else self.shape,
-            "parameters": repr(self.parameters) if parameters else None,
-            "seconds": self.duration,
-            "rows": self.rows,
-            "location": str(self.location) if self.location else None,
-            "operation": cause.operation,
-            "relation": relation,
-            "path": cause.path,
-        }

@@ -38,6 +38,11 @@ class Answer:
     def count(self) -> int:
         return len(self.queries)
 
+    @property
+    def is_error(self) -> bool:
+        """Whether the view refused or failed, so that its queries are not those of an answer."""
+        return self.status >= 400
+
     def is_same(self, other: Answer) -> bool:
         """Whether nobody who asked could tell the two apart."""
         return (self.status, self.body) == (other.status, other.body)

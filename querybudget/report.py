@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
@@ -12,9 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from querybudget.changes import Changes
+from querybudget.documents import Document, Endpoint, document, endpoint_part
+from querybudget.documents import Growth as DocumentGrowth
 from querybudget.ledger import Budget, Ledger
-from querybudget.tally import Tally
+from querybudget.tally import EndpointTally, Tally
 from querybudget.variants import plain
+from querybudget.verdict import Violation
 
 PLAIN_WIDTH = 200
 """Columns where no terminal says its width, so that nothing wraps in a CI log."""
@@ -37,6 +40,26 @@ class Report:
     partial: str | None
     changes: Changes | None = None
     late: Iterable[str] = field(default_factory=tuple)
+    violations: Sequence[Violation] = ()
+
+    def document(self) -> Document:
+        """For JSON and HTML: each endpoint that the run touched, with the queries of its dearest request."""
+        violations = sorted(self.violations, key=lambda one: (-one.excess, one.endpoint, one.message))
+        return document(
+            "tests",
+            (self._endpoint(name, seen) for name, seen in self.tally),
+            violations=({"endpoint": one.endpoint, "message": one.message} for one in violations),
+        )
+
+    def _endpoint(self, name: str, seen: EndpointTally) -> Endpoint:
+        measured = seen.worst >= 0
+        return endpoint_part(
+            name,
+            self.ledger,
+            **seen.dearest
+            | {"rows": seen.rows, "tests": len(seen.tests)}
+            | ({"queries": seen.worst, "test": seen.worst_test, "growth": _growth(seen)} if measured else {}),
+        )
 
     def table(self) -> Table:
         """One line for each endpoint that the run touched."""
@@ -141,6 +164,17 @@ class Report:
             for route in self.routes - touched
             if not (route.startswith("* ") and route.partition(" ")[2] in paths)
         )
+
+
+def _growth(seen: EndpointTally) -> DocumentGrowth:
+    growth = seen.growth()
+    points = sorted({point for pair in seen.points.values() for point in pair})
+    return {
+        "by": "rows",
+        "slope": growth.slope if growth else None,
+        "line": [[growth.few.rows, growth.few.queries], [growth.many.rows, growth.many.queries]] if growth else None,
+        "points": [{"size": point.rows, "queries": point.queries, "test": point.test} for point in points],
+    }
 
 
 def rendered(table: Table, *, colour: bool, width: int | None) -> str:

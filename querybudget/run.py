@@ -9,21 +9,21 @@ import threading
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from querybudget import requests
+from querybudget.documents import detailed
 from querybudget.endpoints import all_endpoints
+from querybudget.findings import find
 from querybudget.ledger import Ledger
 from querybudget.observation import Observation
 from querybudget.options import Options
+from querybudget.plans import plan_of
 from querybudget.proof import proof
 from querybudget.requests import Measurement
-from querybudget.tally import Tally
+from querybudget.tally import EndpointTally, Tally
 from querybudget.variants import plain, with_variant
 from querybudget.verdict import Violation, judge
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
 
 Mode = Literal["check", "update"]
 
@@ -50,19 +50,25 @@ class Exemption:
 class Run:
     """The budgets of one process's tests. Requests may finish in any thread.
 
-    `late`: violations that no test could be failed for, because its call was over.
+    `detailed`: keep the queries of the dearest requests, for a report. `late`: violations that no test
+    could be failed for, because its call was over. `broken`: all others. `counts`: of the test that is
+    running, queries and budget of the worst request to each endpoint.
     """
 
     ledger: Ledger
     options: Options
     mode: Mode
+    detailed: bool = False
     tally: Tally = field(default_factory=Tally)
     late: dict[str, Violation] = field(default_factory=dict)
+    broken: list[Violation] = field(default_factory=list)
+    counts: dict[str, tuple[int, int | None]] = field(default_factory=dict)
     _test: str = ""
     _open: bool = False
     _spent: float = 0.0
     _exemptions: tuple[Exemption, ...] = ()
     _violations: dict[str, Violation] = field(default_factory=dict)
+    _dearest: dict[str, Measurement] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
@@ -78,6 +84,7 @@ class Run:
         with self._lock:
             self._test, self._exemptions, self._open = test, exemptions, True
             self._violations = {}
+            self.counts = {}
 
     def end(self) -> list[Violation]:
         """Close bodies that the test left open; what its requests broke, an endpoint once, with the proof of a fix."""
@@ -86,7 +93,12 @@ class Run:
         with self._lock:
             self._open = False
             violations = [violation for _, violation in sorted(self._violations.items())]
-        return [replace(one, proved=tuple(self._proof(one)), request=None) for one in violations]
+            dearest, self._dearest = self._dearest, {}
+        for endpoint, measurement in dearest.items():
+            self.tally.endpoints[endpoint].dearest = _fields(measurement)
+        proved = [replace(one, proved=tuple(self._proof(one)), request=None) for one in violations]
+        self.broken += proved
+        return proved
 
     def _proof(self, violation: Violation) -> list[str]:
         if self._spent > PATIENCE:
@@ -123,23 +135,39 @@ class Run:
         endpoint = self.options.variant_of(endpoint, measurement.request, measurement.response)
         with self._lock:
             seen = Observation.of(endpoint, self._test, measurement.watch.queries)
-            streams = getattr(measurement.response, "streaming", False)  # perhaps without an end
-            self._book(seen, None if streams else measurement.request)
+            self._book(seen, measurement)
 
-    def _book(self, seen: Observation, request: HttpRequest | None) -> None:
+    def _book(self, seen: Observation, measurement: Measurement) -> None:
         exemption = next((one for one in self._exemptions if one.covers(seen.endpoint)), None)
+        budget = self.ledger.budgets.get(seen.endpoint)
         if exemption is not None:
+            limit, queries = exemption.queries, sum(seen.counts.values())
             self.tally.touch(seen)
             violation = None if exemption.queries is None else judge(seen, self.ledger, exemption.queries)
         else:
-            self.tally.add(seen, self.ledger.budgets.get(seen.endpoint))
+            limit, queries = budget.queries if budget else None, seen.queries(budget)
+            before = self.tally.endpoints.get(seen.endpoint, EndpointTally())
+            if self.detailed and not before.is_worse(queries, seen.test):
+                self._dearest[seen.endpoint] = measurement
+            self.tally.add(seen, budget)
             violation = self._judge(seen) if self.mode == "check" else None
+        if queries >= self.counts.get(seen.endpoint, (0, None))[0]:
+            self.counts[seen.endpoint] = queries, limit
         if violation is None:
             return
         violations = self._violations if self._open else self.late
         worst = violations.get(seen.endpoint)
         if worst is None or violation.excess > worst.excess:
-            violations[seen.endpoint] = replace(violation, request=request)
+            streams = getattr(measurement.response, "streaming", False)  # perhaps without an end
+            violations[seen.endpoint] = replace(violation, request=None if streams else measurement.request)
 
     def _judge(self, seen: Observation) -> Violation | None:
         return judge(seen, self.ledger, loops_fail=self.options.loops_fail)
+
+
+def _fields(measurement: Measurement) -> dict[str, Any]:
+    """What the report says of a request. Its plans need the database as the test left it."""
+    queries, response = measurement.watch.queries, measurement.response
+    body: bytes = getattr(response, "content", b"")
+    detail = detailed(queries, find(queries), body, plan=plan_of)
+    return {**detail, "status": response.status_code if response else 500, "bytes": len(body) or None}

@@ -45,7 +45,8 @@ class EndpointTally:
 
     `worst`: the most queries that count against the budget. `shapes`: every make-up of a request
     with that many, of which the ledger keeps one. `points`: for each set of shapes the requests with
-    the fewest and the most rows. `loops`: N+1s by their cause, a line of text each.
+    the fewest and the most rows. `loops`: N+1s by their cause, a line of text each. `dearest`: the
+    document's fields about the worst request, where a report is wanted.
     """
 
     worst: int = -1
@@ -55,6 +56,7 @@ class EndpointTally:
     tests: set[str] = field(default_factory=set)
     points: dict[str, tuple[Point, Point]] = field(default_factory=dict)
     loops: set[str] = field(default_factory=set)
+    dearest: dict[str, Any] = field(default_factory=dict)
 
     def add(self, seen: Observation, budget: Budget | None) -> None:
         """Take in a request."""
@@ -68,12 +70,18 @@ class EndpointTally:
 
     def merge(self, other: EndpointTally) -> None:
         """Take in another process's tally of the same endpoint."""
+        if other.is_worse(self.worst, self.worst_test):
+            self.dearest = other.dearest
         self._add_worst(other.worst, other.worst_test, other.shapes)
         self.rows = max(self.rows, other.rows)
         self.tests |= other.tests
         self.loops |= other.loops
         for key, (few, many) in other.points.items():
             self._add_points(key, few, many)
+
+    def is_worse(self, worst: int, test: str) -> bool:
+        """Whether the worst request here stands for both, when another one is the worst elsewhere."""
+        return (-self.worst, self.worst_test) < (-worst, test)
 
     def growth(self) -> Growth | None:
         """The steepest growth with rows, if any is steep enough to be a loop."""
@@ -128,6 +136,7 @@ class Tally:
                 "rows": tally.rows,
                 "tests": sorted(tally.tests),
                 "loops": sorted(tally.loops),
+                "dearest": tally.dearest,
                 "points": {
                     key: [[point.rows, point.queries, point.test] for point in points]
                     for key, points in tally.points.items()
@@ -147,6 +156,7 @@ class Tally:
                     rows=entry["rows"],
                     tests=set(entry["tests"]),
                     loops=set(entry["loops"]),
+                    dearest=entry["dearest"],
                     points={key: (Point(*few), Point(*many)) for key, (few, many) in entry["points"].items()},
                 )
                 for name, entry in data.items()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from querybudget.ledger import Ledger
 from querybudget.message import listing
@@ -20,6 +21,7 @@ class Violation:
 
     `excess`: queries above the budget; for a missing budget and for an N+1, all that are concerned.
     `request`: what to make again for a proof, whose lines come between `text` and `footer`.
+    `places`: lines to look at, "file:line", the best first.
     """
 
     endpoint: str
@@ -29,10 +31,15 @@ class Violation:
     proved: tuple[str, ...] = ()
     request: HttpRequest | None = None
     queries: int = 0
+    places: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
         return "\n".join(filter(None, [self.text, *self.proved, self.footer]))
+
+    def as_json(self) -> dict[str, Any]:
+        """The arguments of an equal violation, for another process; without the request."""
+        return {"endpoint": self.endpoint, "excess": self.excess, "text": self.message, "places": list(self.places)}
 
 
 def judge(seen: Observation, ledger: Ledger, limit: int | None = None, *, loops_fail: bool = True) -> Violation | None:
@@ -46,7 +53,7 @@ def judge(seen: Observation, ledger: Ledger, limit: int | None = None, *, loops_
     def violation(excess: int, head: str, lines: Iterable[str], footer: str = "") -> Violation:
         found = ["", *listing(seen.findings), ""] if seen.findings else []
         text = "\n".join([f"{seen.endpoint}: {head}      {seen.test}", *found, *lines])
-        return Violation(seen.endpoint, excess, text, footer, queries=total)
+        return Violation(seen.endpoint, excess, text, footer, queries=total, places=tuple(_places(seen, ledger)))
 
     if limit is not None:
         if total <= limit:
@@ -102,6 +109,18 @@ def _diff(seen: Observation, ledger: Ledger) -> Iterator[str]:
 def _listing(seen: Observation) -> Iterator[str]:
     for label, count in seen.counts.items():
         yield f"  + {count}× {label}{_place(seen, label)}"
+
+
+def _places(seen: Observation, ledger: Ledger) -> Iterator[str]:
+    """Where the findings are, where most queries come from, the budget, the test."""
+    yield from (finding.location for finding in seen.findings)
+    counts: Counter[str] = Counter()
+    for places in seen.places.values():
+        counts.update(places)
+    yield from (place for place, _ in counts.most_common())
+    if seen.endpoint in ledger.budgets:
+        yield f"{ledger.path.name}:{ledger.line_of(seen.endpoint)}"
+    yield f"{seen.test.partition('::')[0]}:1"
 
 
 def _place(seen: Observation, label: str) -> str:

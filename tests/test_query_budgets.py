@@ -18,6 +18,8 @@ FOLDERS = ["api", "businesses", "config", "orders", "querybudget", "tests"]
 FILES = ["pyproject.toml", "query-budgets.toml", "requirements.txt"]
 JOINS = "queryset.select_related(*self.joins)"
 FORGETFUL = "queryset.select_related(*(join for join in self.joins if join != 'office'))"
+COMPILED = 'return connection.vendor == "postgresql"'  # a compiled answer can't forget a join
+RENDERED = 'return connection.vendor == "none"'
 SUITE = ["tests/orders/test_listing.py", "-k", "newest_come_first or what_the_list_shows"]
 
 
@@ -58,16 +60,16 @@ def test_a_forgotten_join_turns_the_suite_red_and_names_endpoint_budget_and_line
     assert untouched.returncode == 0, untouched.stdout
 
     shaping = copy / "api" / "shaping.py"
-    text = shaping.read_text("utf-8")
-    assert text.count(JOINS) == 1
-    shaping.write_text(text.replace(JOINS, FORGETFUL), "utf-8")
+    for file, text, instead in ((shaping, JOINS, FORGETFUL), (copy / "api" / "views.py", COMPILED, RENDERED)):
+        assert file.read_text("utf-8").count(text) == 1
+        file.write_text(file.read_text("utf-8").replace(text, instead), "utf-8")
     broken = run(copy)
     assert broken.returncode == pytest.ExitCode.TESTS_FAILED, broken.stdout
 
     budget = line_of(copy / "query-budgets.toml", '["GET /api/orders"]')
     field = line_of(copy / "orders" / "serializers.py", "    office = OfficeBriefSerializer(read_only=True)")
     said = broken.stdout.splitlines()
-    assert any(line.startswith("GET /api/orders: 6 queries, budget 3      tests/orders/") for line in said), (
+    assert any(line.startswith("GET /api/orders: 6 queries, budget 2      tests/orders/") for line in said), (
         broken.stdout
     )
     assert f"  + 3× read businesses_office … orders/serializers.py:{field}" in said, broken.stdout

@@ -10,7 +10,9 @@ from django.db.models import Prefetch
 from django.db.models.query import ModelIterable, QuerySet
 
 from querybudget import watch
+from querybudget.documents import detailed
 from querybudget.origins import origin_of
+from querybudget.plans import plan_of
 from querybudget.tests.corpus import serializers
 from querybudget.tests.corpus.data import make
 from querybudget.tests.corpus.models import Author, Book, Comment, Profile, Review
@@ -172,9 +174,9 @@ def test_counting_patches_no_model_and_marks_no_instance():
     assert (QuerySet.__iter__, ModelIterable.__iter__) == plain
 
 
-def test_a_query_is_serialisable_without_its_values():
+def test_a_document_is_without_values_unless_they_are_asked_for():
     with watch() as seen, connection.cursor() as cursor:
         cursor.execute("SELECT 'secret', %s", ["secret"])
         Book.objects.get(title="secret2") if Book.objects.filter(title="secret2").exists() else None
-    assert "secret" not in repr([query.as_dict() for query in seen.queries])
-    assert "secret" in repr([query.as_dict(parameters=True) for query in seen.queries])
+    assert "secret" not in repr(detailed(seen.queries, seen.findings, plan=plan_of))
+    assert "secret2" in repr(detailed(seen.queries, seen.findings, parameters=True))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1]
+TEMPLATES = PACKAGE / "templates"
 VIEW = """
 from django.contrib.auth.models import User
 from django.http import JsonResponse
@@ -82,6 +83,8 @@ def test_five_lines_hold_a_fresh_project_to_its_budget(shell, tmp_path):
     assert "GET /people/: 4 queries, budget 2 " in failed
     assert "  + 2× read auth_group, auth_user_groups … mysite/urls.py:10" in failed
     assert "FAILED mysite/tests.py::PeopleTests::test_people" in failed
+    shell("pytest --query-budgets-html=run.html --query-budgets-json=run.json", code=1)
+    assert "GET /<wbr>people/" in (tmp_path / "run.html").read_text("utf-8")
 
 
 @pytest.mark.slow
@@ -93,6 +96,6 @@ def test_the_wheel_has_the_package_its_types_and_no_tests(tmp_path):
         [sys.executable, "-m", "zipfile", "-l", wheel], check=True, capture_output=True, text=True
     ).stdout
     names = {line.split()[0] for line in listing.splitlines()[1:]}
-    sources = {f"querybudget/{path.name}" for path in PACKAGE.glob("*.py")}
-    assert sources | {"querybudget/py.typed"} <= names
+    sources = {f"querybudget/{path.relative_to(PACKAGE)}" for path in [*PACKAGE.glob("*.py"), *TEMPLATES.iterdir()]}
+    assert sources | {"querybudget/py.typed", "querybudget/report.schema.json"} <= names
     assert not [name for name in names if "test" in name or "cache" in name]

@@ -241,15 +241,15 @@ def test_sixteen_readers_of_an_expired_page_compute_it_at_most_twice(
     clients = [client_of(owner) for _ in range(16)]
     clients[0].get(url)
     Order.objects.update(currency="CHF")
-    summarise, calls = summary.summarise, []
+    statement, calls = summary.statement, []
 
     def slow(*args: Any) -> Any:
         calls.append(1)
         computing.set()
         assert go.wait(20)
-        return summarise(*args)
+        return statement(*args)
 
-    monkeypatch.setattr("orders.views.summarise", slow)
+    monkeypatch.setattr("orders.views.statement", slow)
 
     def read(client: Any) -> Any:
         try:
@@ -280,7 +280,7 @@ def test_a_computation_that_fails_lets_the_next_one_try(
     Order.objects.update(currency="CHF")
     client.raise_request_exception = False
     with monkeypatch.context() as broken:
-        broken.setattr("orders.views.summarise", lambda *args: 1 / 0)
+        broken.setattr("orders.views.statement", lambda *args: 1 / 0)
         assert client.get(url).status_code == 500
     assert status(client.get(url)) == "stale"
 

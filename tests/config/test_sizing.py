@@ -213,7 +213,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 def test_the_first_line_says_how_many_and_why() -> None:
     with service(DATABASE_CONNECTIONS="10", DYNO_RAM="4096", WEB_THREADS="5") as server:
-        assert " 1 process of 5 threads (WEB_THREADS), serving on 127.0.0.1:" in first_line(server)
+        assert "1 process of 5 threads (WEB_THREADS), serving on 127.0.0.1:" in first_line(server)
 
 
 @pytest.mark.parametrize("kind", ["away", "frozen"])

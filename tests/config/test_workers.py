@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -158,10 +159,28 @@ def test_two_workers_serve_the_service() -> None:
         assert server.stdout
         line = server.stdout.readline()
         assert "2 processes of 3 threads (WEB_THREADS), serving on 127.0.0.1:" in line
-        client = HTTPConnection("127.0.0.1", int(line.rpartition(":")[2]), timeout=20)
+        client = HTTPConnection("127.0.0.1", int(re.findall(r":(\d+)", line)[-1]), timeout=20)
         client.request("GET", "/readyz", headers={"Host": "localhost"})
         assert client.getresponse().status == 200
         assert len(children(server.pid)) == 2
+        server.terminate()
+        assert server.wait(timeout=30) == 0
+
+
+def test_what_all_workers_count_adds_up() -> None:
+    with service(WEB_CONCURRENCY="2", METRICS_TOKEN="a-token", LOG_LEVEL="INFO") as server:
+        port = announced_port(server)
+
+        def get(path: str) -> str:
+            client = HTTPConnection("127.0.0.1", port, timeout=20)
+            headers = {"Host": "localhost", "Authorization": "Bearer a-token", "Connection": "close"}
+            client.request("GET", path, headers=headers)
+            return client.getresponse().read().decode()
+
+        for _ in range(40):
+            get("/healthz")
+        counted = 'orders_requests_total{method="GET",route="/healthz",status="200"} 40.0'
+        assert counted in get("/-/metrics").splitlines()
         server.terminate()
         assert server.wait(timeout=30) == 0
 

@@ -76,6 +76,10 @@ def test_the_app_manifest_asks_for_what_the_service_needs() -> None:
     assert {addon.split(":")[0] for addon in manifest["addons"]} == {"heroku-postgresql", "heroku-redis"}
     assert manifest["env"]["SECRET_KEY"]["generator"] == "secret"
     assert manifest["env"]["MALLOC_ARENA_MAX"]["value"] == "2"
+    assert manifest["formation"]["web"]["quantity"] >= 1
+    test = manifest["environments"]["test"]
+    assert test["addons"] == []  # the suite starts its own servers
+    assert test["scripts"]["test-setup"].endswith(" -r requirements-dev.txt")
     assert {"SECRET_KEY", "ALLOWED_HOSTS"} <= set(manifest["env"])  # DATABASE_URL and REDIS_URL come with the add-ons
 
 

@@ -1,4 +1,4 @@
-"""Memory stays within a small dyno. `python -m bench.memory` measures the same on 100,000 orders and at full length."""
+"""Memory stays within a small dyno. `python -m bench.memory` measures the same on 200,000 orders and at full length."""
 
 from __future__ import annotations
 

@@ -52,7 +52,9 @@ def test_it_has_no_pages(as_owner: APIClient, office: Office, owner: User) -> No
 
 
 @several_chunks
-def test_lines_beyond_the_first_chunk_come_along(as_owner: APIClient, office: Office, owner: User) -> None:
+def test_lines_beyond_the_first_chunk_come_along(
+    as_owner: APIClient, office: Office, owner: User, by_serializers: None
+) -> None:
     oldest = factories.order(office, owner, lines=3)
     factories.copies(oldest, CHUNK, placed_at=oldest.placed_at + timedelta(days=1))
     last = ndjson(as_owner.get("/api/orders/export?fields=id,lines.position"))[-1]
@@ -190,7 +192,9 @@ def test_it_comes_in_slices(as_owner: APIClient, office: Office, owner: User) ->
 
 
 @several_chunks
-def test_at_most_a_chunk_of_orders_is_held(as_owner: APIClient, office: Office, owner: User) -> None:
+def test_at_most_a_chunk_of_orders_is_held(
+    as_owner: APIClient, office: Office, owner: User, by_serializers: None
+) -> None:
     factories.copies(factories.order(office, owner), 2 * CHUNK)
     held = [orders_in_memory() for _ in as_owner.get("/api/orders/export?fields=id,lines")]
     assert len(held) > 2 * CHUNK // SLICE
@@ -231,7 +235,6 @@ def test_a_client_that_leaves_closes_the_transaction(as_owner: Any, office: Offi
     assert cursors() == 0
 
 
-@several_chunks
 @pytest.mark.django_db(transaction=True)
 def test_the_file_shows_one_moment(as_owner: Any, office: Office, owner: User) -> None:
     oldest = factories.order(office, owner, lines=1)

@@ -13,7 +13,8 @@ CHECK_SECONDS = 2  # after which a statement whose client has gone is noticed
 
 class Command(BaseCommand):
     help = (
-        "Bound how long PostgreSQL runs one statement for this service. The release phase calls it; 0 lifts the bound."
+        "Bound how long PostgreSQL runs one statement for this service. The release phase calls it; 0 lifts the bound. "
+        "Example: manage.py limit_statements --seconds 10"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

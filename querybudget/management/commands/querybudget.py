@@ -1,9 +1,11 @@
-"""`manage.py querybudget fix "GET /api/orders"`: what the advice would do, measured; `audit`: all that is wrong."""
+"""`manage.py querybudget fix "GET /api/orders"`: what the advice would do, measured; `audit`: all that is wrong;
+`token`: what captures one request of a running server."""
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -15,11 +17,16 @@ from django.test import RequestFactory
 from django.urls import Resolver404, resolve
 
 from querybudget.audits import audited
-from querybudget.endpoints import all_endpoints
+from querybudget.configuration import configured
+from querybudget.endpoints import all_endpoints, endpoint_of
+from querybudget.errors import UsageError
 from querybudget.ladder import Ladder, climb
 from querybudget.message import listing
+from querybudget.options import Options
+from querybudget.pages import page
 from querybudget.proof import cost_of, dear_field, steps
 from querybudget.replay import replay
+from querybudget.tokens import HEADER, issued, seconds_of
 
 UNUSABLE = 2
 """Exit code for a request that can't be made."""
@@ -29,13 +36,15 @@ UNPROVEN = 1
 
 
 class Command(BaseCommand):
-    help = "Show what the advised eager loads do to a request, without touching the code or the data."
+    help = (
+        "Audit requests, measure what the advised eager loads do to one, or let a server capture one. "
+        "Example: manage.py querybudget fix 'GET /api/orders' --as demo"
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True)
         fix = commands.add_parser("fix", help="make a request with the advice applied, a step at a time")
         fix.add_argument("endpoint", help='method and path: "GET /api/orders"')
-        _add_who(fix)
         fix.add_argument("--query", default="", help='query string: "status=placed&limit=20"')
         fix.add_argument(
             "--without", action="append", default=[], metavar="FIELD", help='leave a field out: "placed_by.offices"'
@@ -46,23 +55,50 @@ class Command(BaseCommand):
             "endpoints",
             nargs="*",
             metavar="ENDPOINT",
-            help="as for fix; without any, each GET route that has no parameter",
+            help="as for fix; without any, each GET route without a parameter that the options do not ignore",
         )
-        _add_who(audit)
         audit.add_argument("--query", default="", help="query string for every request")
-        audit.add_argument("--json", action="store_true", help="one document on standard output; see audits.py")
+        audit.add_argument("--json", action="store_true", help="one document on standard output; report.schema.json")
+        audit.add_argument("--html", type=Path, metavar="FILE", help="write one page with everything in it")
+
+        for command in (fix, audit):
+            command.add_argument(
+                "--as", dest="user", metavar="USER", help="user name or primary key; no login is needed"
+            )
+            command.add_argument(
+                "--header", action="append", default=[], help='"Authorization: Token 3f…"; may be given several times'
+            )
+
+        token = commands.add_parser("token", help=f"a token for the header {HEADER}")
+        token.add_argument(
+            "--expires", default="15m", metavar="DURATION", help="90s, 15m (the default) or 2h; at most 24h"
+        )
 
     def handle(self, *arguments: Any, **options: Any) -> None:
-        (self._fix if options["command"] == "fix" else self._audit)(options)
+        run = {"fix": self._fix, "audit": self._audit, "token": self._token}[options["command"]]
+        try:
+            run(options)
+        except UsageError as error:
+            raise CommandError(str(error), returncode=UNUSABLE) from None
+
+    def _token(self, options: dict[str, Any]) -> None:
+        self._write(issued(seconds_of(options["expires"])))
 
     def _audit(self, options: dict[str, Any]) -> None:
-        requests = {endpoint: _request(endpoint, options) for endpoint in options["endpoints"] or _readable()}
+        budgets, ledger = configured()
+        requests = {endpoint: _request(endpoint, options) for endpoint in options["endpoints"] or _readable(budgets)}
         report = audited(requests)
+        if options["json"] or options["html"]:
+            document = report.document({name: _booked(request, budgets) for name, request in requests.items()}, ledger)
+        if options["html"]:
+            _written(options["html"], page(document))
         if options["json"]:
-            self._write(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+            self._write(json.dumps(document, indent=2, ensure_ascii=False))
         else:
             for line in report.lines():
                 self._write(line)
+        if options["endpoints"] and any(answer.is_error for answer in report.answers.values()):
+            raise SystemExit(UNUSABLE)
         if report.has_findings:
             raise SystemExit(UNPROVEN)
 
@@ -70,7 +106,7 @@ class Command(BaseCommand):
         request = _request(options["endpoint"], options)
         without: list[str] = options["without"]
         whole = replay(request)
-        if whole.status >= 400:
+        if whole.is_error:
             raise CommandError(f"{options['endpoint']} answered {whole.status}", returncode=UNUSABLE)
         ladder = climb(lambda changes: replay(request, changes, without))
         if without and ladder.start.body == whole.body:
@@ -109,17 +145,6 @@ class Command(BaseCommand):
         self.stdout.write(line, style)
 
 
-def _add_who(parser: ArgumentParser) -> None:
-    parser.add_argument("--as", dest="user", metavar="USER", help="user name or primary key; no login is needed")
-    parser.add_argument(
-        "--header",
-        action="append",
-        default=[],
-        metavar="HEADER",
-        help='"Authorization: Token …", where --as is not all',
-    )
-
-
 def _request(endpoint: str, options: dict[str, Any]) -> HttpRequest:
     method, _, path = endpoint.partition(" ")
     if not path.startswith("/") or not method.isupper():
@@ -130,28 +155,46 @@ def _request(endpoint: str, options: dict[str, Any]) -> HttpRequest:
         resolve(path)
     except Resolver404:
         raise CommandError(f"no route for {path}", returncode=UNUSABLE) from None
-    headers = {"Host": _host(), "Cache-Control": "no-cache"}
-    for header in options["header"]:
-        name, _, value = header.partition(":")
-        headers[name.strip()] = value.strip()
-    query, user = options["query"], options["user"]
-    request = RequestFactory().generic(method, path, secure=True, QUERY_STRING=query, headers=headers)
-    if user is not None:
-        found = _user(user)
+    headers = {"Host": _host(), "Cache-Control": "no-cache"} | dict(map(_header, options["header"]))
+    request = RequestFactory().generic(method, path, secure=True, QUERY_STRING=options["query"], headers=headers)
+    if options["user"] is not None:
+        found = _user(options["user"])
         request._force_auth_user = found  # type: ignore[attr-defined] # DRF's name for whom a test logs in
         request._cached_user = found  # type: ignore[attr-defined] # Django's, of its middleware
     return request
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not (name.strip() and colon):
+        raise CommandError(f'a header is like "Accept: text/csv", not {line!r}', returncode=UNUSABLE)
+    return name.strip(), value.strip()
+
+
+def _readable(options: Options) -> list[str]:
+    """The routes that need no parameter to be asked with GET, without those that the options ignore."""
+    asked = (f"GET {path}" for method, _, path in (name.partition(" ") for name in all_endpoints()) if method in "GET*")
+    return list(dict.fromkeys(name for name in asked if "{" not in name and options.booked_as(name)))
+
+
+def _booked(request: HttpRequest, options: Options) -> str:
+    """The ledger's name for it; an ignored endpoint's own."""
+    name = endpoint_of(request)
+    booked = options.booked_as(name)
+    return options.variant_of(booked, request, None) if booked else name
+
+
+def _written(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}", returncode=UNUSABLE) from None
 
 
 def _host() -> str:
     """A host that this site answers to."""
     allowed = (host.removeprefix(".") for host in settings.ALLOWED_HOSTS)
     return next((host for host in allowed if "*" not in host), "localhost")
-
-
-def _readable() -> list[str]:
-    """The GET routes that need no parameter to be asked."""
-    return [name for name in all_endpoints() if name.startswith("GET ") and "{" not in name]
 
 
 def _user(name: str) -> Any:

@@ -1,0 +1,201 @@
+"""How SQL spells a column's value, so that it is the JSON that DRF would have made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db.models import (
+    BooleanField,
+    CharField,
+    DateField,
+    DateTimeField,
+    DecimalField,
+    Expression,
+    F,
+    Field,
+    ForeignKey,
+    Func,
+    GeneratedField,
+    IntegerField,
+    Subquery,
+    TextField,
+)
+from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.settings import api_settings
+from rest_framework.utils.encoders import JSONEncoder
+
+ENCODER = JSONEncoder(ensure_ascii=JSONRenderer.ensure_ascii, allow_nan=not JSONRenderer.strict, separators=(",", ":"))
+MOST_ARGUMENTS = 100  # of one function, in PostgreSQL
+ISO = "iso-8601"
+
+Bound = serializers.Field[Any, Any, Any, Any]
+Spelling = Callable[[F], Expression]
+
+
+def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
+    """How SQL writes `column` as `field` does; None where it is left to the field."""
+    for kind, matches, spelling in SPELLINGS:
+        if type(field).to_representation is kind.to_representation and isinstance(field, kind):
+            return spelling if matches(field, column) else None
+    return None
+
+
+def stored(column: Any) -> Field[Any, Any]:
+    """The field that says what kind of value `column` has."""
+    kind: Any = column
+    if isinstance(column, ForeignKey):
+        kind = column.target_field
+    elif isinstance(column, GeneratedField):
+        kind = column.output_field
+    return kind  # type: ignore[no-any-return]
+
+
+def text(column: F) -> Expression:
+    return Spelt(column, template="to_json(%(expressions)s)")
+
+
+def number(column: F) -> Expression:
+    return Spelt(column, template="%(expressions)s")
+
+
+def boolean(column: F) -> Expression:
+    return Spelt(column, template="(%(expressions)s)::text")
+
+
+def decimal(column: F) -> Expression:
+    return Spelt(column, template="('\"' || %(expressions)s || '\"')")
+
+
+def moment(column: F) -> Expression:
+    written = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+    return Spelt(column, template=f"('\"' || replace({written}, '.000000', '') || 'Z\"')")
+
+
+def decimal_fits(field: Any, column: Any) -> bool:
+    as_text = getattr(field, "coerce_to_string", api_settings.COERCE_DECIMAL_TO_STRING)
+    plain = as_text and not field.localize and not field.normalize_output and field.rounding is None
+    return bool(isinstance(column, DecimalField) and plain and field.decimal_places == column.decimal_places)
+
+
+def moment_fits(field: Any, column: Any) -> bool:
+    in_utc = settings.USE_TZ and settings.TIME_ZONE == "UTC" and getattr(field, "timezone", None) is None
+    plain = getattr(field, "format", api_settings.DATETIME_FORMAT).lower() == ISO
+    return bool(isinstance(column, DateTimeField) and in_utc and plain)
+
+
+def date_fits(field: Any, column: Any) -> bool:
+    plain = getattr(field, "format", api_settings.DATE_FORMAT).lower() == ISO
+    return isinstance(column, DateField) and not isinstance(column, DateTimeField) and plain
+
+
+def big_number_fits(field: Any, column: Any) -> bool:
+    as_text = getattr(field, "coerce_to_string", api_settings.COERCE_BIGINT_TO_STRING)
+    return isinstance(column, IntegerField) and not as_text
+
+
+def is_text(field: Any, column: Any) -> bool:
+    return isinstance(column, (CharField, TextField))
+
+
+def choices_are_text(field: Any, column: Any) -> bool:
+    return is_text(field, column) and all(isinstance(value, str) for value in field.choices)
+
+
+SPELLINGS: list[tuple[type[Bound], Callable[[Any, Any], bool], Spelling]] = [
+    (serializers.IntegerField, lambda field, column: isinstance(column, IntegerField), number),
+    (serializers.BigIntegerField, big_number_fits, number),
+    (serializers.CharField, is_text, text),
+    (serializers.ChoiceField, choices_are_text, text),
+    (serializers.BooleanField, lambda field, column: isinstance(column, BooleanField), boolean),
+    (serializers.DecimalField, decimal_fits, decimal),
+    (serializers.DateTimeField, moment_fits, moment),
+    (serializers.DateField, date_fits, text),
+    (serializers.ModelField, lambda field, column: type(column) is DateField, text),
+]
+
+
+# --- SQL
+
+
+class Text(Expression):
+    """A text of the code's own, as a literal."""
+
+    output_field = TextField()
+
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self.value = value
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        quoted = self.value.replace("'", "''").replace("%", "%%")
+        return f"'{quoted}'", ()
+
+    def get_group_by_cols(self) -> list[Any]:
+        return []
+
+
+class Joined(Subquery):
+    """A subquery's texts, in its order, with commas between them."""
+
+    template = "array_to_string(ARRAY(%(subquery)s), ',')"
+    output_field = TextField()
+
+
+class Spelt(Func):
+    """The JSON of a column, by a template."""
+
+    output_field = TextField()
+
+    def get_group_by_cols(self) -> list[Any]:
+        return [column for source in self.source_expressions for column in source.get_group_by_cols()]
+
+
+def or_null(shown: Expression) -> Expression:
+    return Spelt(shown, template="coalesce((%(expressions)s)::text, 'null')")
+
+
+def joined(pieces: Sequence[Expression | str]) -> Expression:
+    """One text of all of them; neighbouring texts, also those of parts, are one literal."""
+    flat: list[Expression] = []
+    for piece in pieces:
+        parts = (
+            piece.source_expressions
+            if isinstance(piece, Concat)
+            else [Text(piece) if isinstance(piece, str) else piece]
+        )
+        for part in parts:
+            if isinstance(part, Text) and flat and isinstance(flat[-1], Text):
+                flat[-1] = Text(flat[-1].value + part.value)
+            else:
+                flat.append(part)
+    return Concat(*flat)
+
+
+class Concat(Func):
+    function = "concat"
+    output_field = TextField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
+        parts, parameters = [], []
+        for expression in self.source_expressions:
+            sql, values = compiler.compile(expression)
+            parts.append(sql)
+            parameters += values
+        while len(parts) > MOST_ARGUMENTS:
+            parts = [
+                f"concat({', '.join(parts[at : at + MOST_ARGUMENTS])})" for at in range(0, len(parts), MOST_ARGUMENTS)
+            ]
+        return f"concat({', '.join(parts)})", tuple(parameters)
+
+
+def escaped(text: str) -> str:
+    """JSON allows these two in strings, and JavaScript did not: DRF's renderer escapes them."""
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def spelt(value: Any) -> str:
+    """`value` as DRF's renderer writes it."""
+    return ENCODER.encode(value)

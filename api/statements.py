@@ -1,0 +1,115 @@
+"""SQL texts that the ORM's compiler makes once, with places left for what each request brings.
+
+A statement is compiled from a queryset that is filtered by `Conditions()`. What narrows the rows for one
+request, and may be different SQL each time, is compiled from a queryset of its own by `conditions_of`
+and put there; other values stand in `Slot`s. Values are bound, never written into a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet, FullResultSet
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import BooleanField, Expression, QuerySet
+
+Row = tuple[Any, ...]
+MARK = "/* conditions */"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Stands for a parameter in a queryset; `Statement.bound` puts the value there."""
+
+    name: str
+
+
+HERE = Slot(MARK)
+
+
+class Conditions(Expression):
+    """The place of a statement's conditions."""
+
+    conditional = True
+    output_field = BooleanField()
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return MARK, (HERE,)
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """The conditions on a statement's rows, as SQL; `none` if no row can meet them."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+    none: bool = False
+
+
+ANY = Narrowing("1 = 1", ())  # SQLite knew no TRUE before 3.23
+
+
+def conditions_of(queryset: QuerySet[Any]) -> Narrowing:
+    """What narrows `queryset`, for statements on the same model; a subquery where it takes more than its own table."""
+    query: Any = queryset.query
+    query.get_initial_alias()
+    joins = sum(count > 0 for count in query.alias_refcount.values()) > 1
+    if joins or query.is_sliced or query.distinct or query.group_by or query.combinator:
+        return conditions_of(queryset.model._base_manager.filter(pk__in=queryset.values("pk")))
+    compiler = query.get_compiler(queryset.db)
+    try:
+        sql, parameters = compiler.compile(query.where)
+    except EmptyResultSet:
+        return Narrowing("1 = 0", (), none=True)
+    except FullResultSet:
+        return ANY
+    return Narrowing(f"({sql})", tuple(parameters))
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A SELECT: its text before and behind the conditions, and the parameters of both parts."""
+
+    head: str
+    tail: str
+    before: tuple[Any, ...]
+    behind: tuple[Any, ...]
+    convert: Callable[[list[Row]], Iterable[Row]] | None  # where the database has no type of the column's own
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any], tail: str = "", *behind: Any) -> Statement:
+        """Compile `queryset`, which is filtered by `Conditions()`; `tail` and its parameters follow at the end."""
+        compiler: Any = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+        sql, parameters = compiler.as_sql()
+        head, rest = sql.split(MARK)
+        at = parameters.index(HERE)
+        converters = compiler.get_converters(expression for expression, *_ in compiler.select)
+        convert = (lambda rows: map(tuple, compiler.apply_converters(rows, converters))) if converters else None
+        return cls(head, rest + tail, parameters[:at], (*parameters[at + 1 :], *behind), convert)
+
+    def bound(self, narrowing: Narrowing, **values: Any) -> tuple[str, list[Any]]:
+        """Text and parameters for a cursor; `values` are those of the slots."""
+        parameters = (*self.before, *narrowing.parameters, *self.behind)
+        return f"{self.head}{narrowing.sql}{self.tail}", [
+            values[each.name] if type(each) is Slot else each for each in parameters
+        ]
+
+    def rows(self, alias: str, narrowing: Narrowing, **values: Any) -> list[Row]:
+        """All rows, through Django's cursor; no query where no row can match."""
+        if narrowing.none:
+            return []
+        with connections[alias].cursor() as cursor:
+            cursor.execute(*self.bound(narrowing, **values))
+            rows = cursor.fetchall()
+        return list(self.convert(rows)) if self.convert else rows
+
+    def chunks(self, alias: str, narrowing: Narrowing, size: int, **values: Any) -> Iterator[Sequence[Row]]:
+        """The rows, `size` at a time, through a server-side cursor. PostgreSQL only, where nothing is converted."""
+        if narrowing.none:
+            return
+        with connections[alias].chunked_cursor() as cursor:
+            cursor.execute(*self.bound(narrowing, **values))
+            while rows := cursor.fetchmany(size):
+                yield rows

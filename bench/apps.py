@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class BenchConfig(AppConfig):
+    name = "bench"
+
+    def ready(self) -> None:
+        from config import access
+        from querybudget.middleware import request_measured
+
+        request_measured.disconnect(access.log_request)

@@ -1,0 +1,20 @@
+"""What a running project is held to: the options and the ledger of `settings.QUERY_BUDGETS_FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+from querybudget.ledger import Ledger
+from querybudget.options import Options, read_options
+
+
+def configured() -> tuple[Options, Ledger]:
+    """Read both; the folder is the working directory by default.
+
+    Raises:
+        UsageError: pyproject.toml or the ledger can't be read.
+    """
+    options = read_options(Path(getattr(settings, "QUERY_BUDGETS_FOLDER", ".")))
+    return options, Ledger(options.ledger)

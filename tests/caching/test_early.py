@@ -1,0 +1,128 @@
+"""What is known already is answered before DRF sets a request up; everything else goes its ordinary way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.views import APIView
+
+from businesses import authentication
+from businesses.models import Membership, User
+from orders.models import Order
+from tests import factories
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+@pytest.fixture
+def order(owner: User, office: Any) -> Order:
+    return factories.order(office, owner)
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests that DRF has set up."""
+    seen: list[str] = []
+    original = APIView.initialize_request
+
+    def counted(view: APIView, request: Any, *args: Any, **kwargs: Any) -> Any:
+        seen.append(request.get_full_path())
+        return original(view, request, *args, **kwargs)
+
+    monkeypatch.setattr(APIView, "initialize_request", counted)
+    return seen
+
+
+URLS = ["/api/orders", "/api/orders/{key}", "/api/orders/summary?group_by=office", "/api/offices", "/api/products"]
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_hit_and_a_304_are_early_and_alike(
+    client_of: Any, owner: User, order: Order, set_up: list[str], url: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, url = client_of(owner), url.format(key=order.pk)
+    first = client.get(url)
+    set_up.clear()
+    hit = getattr(client, method)(url)
+    unchanged = getattr(client, method)(url, headers={"If-None-Match": first.headers["ETag"]})
+    assert set_up == []
+    assert (hit.status_code, unchanged.status_code) == (200, 304)
+    monkeypatch.setattr("api.views.ShapedViewSet.early", lambda view, request: None)
+    later = getattr(client, method)(url)
+    assert set_up == [url]
+    assert later.content == hit.content
+    assert headers(later) == headers(hit)
+
+
+def headers(response: Any) -> dict[str, str]:
+    """All that does not count or name the single request."""
+    return {
+        name: value.partition("; ttl")[0]
+        for name, value in response.headers.items()
+        if name not in ("X-Request-Id", "Server-Timing")
+    }
+
+
+def revoked(client: Any, owner: User) -> None:
+    client.post("/api/auth/logout")
+
+
+def expelled(client: Any, owner: User) -> None:
+    Membership.objects.filter(user=owner).delete()
+
+
+def disabled(client: Any, owner: User) -> None:
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize(("happens", "status"), [(revoked, 401), (expelled, 200), (disabled, 401)])
+def test_rights_are_asked_for_each_time(
+    client_of: Any, owner: User, order: Order, happens: Callable[[Any, User], None], status: int
+) -> None:
+    client = client_of(owner)
+    tag = client.get("/api/orders").headers["ETag"]
+    assert client.get("/api/orders", headers={"If-None-Match": tag}).status_code == 304
+    happens(client, owner)
+    answered = client.get("/api/orders", headers={"If-None-Match": tag})
+    assert answered.status_code == status
+    assert str(order.number).encode() not in answered.content
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Token wrong"}, {"Authorization": "Basic eDp5"}])
+def test_a_stranger_gets_no_page(client_of: Any, owner: User, order: Order, headers: dict[str, str]) -> None:
+    client = client_of(owner)
+    tag = client.get("/api/orders").headers["ETag"]
+    client.credentials()
+    assert client.get("/api/orders", headers=headers | {"If-None-Match": tag}).status_code == 401
+
+
+def test_a_token_is_resolved_once_a_request(
+    client_of: Any, owner: User, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens: list[str] = []
+    resolve = authentication.resolve
+
+    def counted(token: str) -> Any:
+        tokens.append(token)
+        return resolve(token)
+
+    monkeypatch.setattr(authentication, "resolve", counted)
+    client = client_of(owner)
+    client.get("/api/orders")
+    for header in ({}, {"Cache-Control": "no-cache"}, {"Authorization": "Token " + "a" * 64}):
+        tokens.clear()
+        client.get("/api/orders", headers=header)
+        assert len(tokens) == 1
+
+
+def test_another_media_type_has_another_answer(client_of: Any, owner: User, order: Order) -> None:
+    client = client_of(owner)
+    for _ in range(2):
+        assert client.get("/api/orders").content.startswith(b'{"next":null')
+        indented = client.get("/api/orders", headers={"Accept": "application/json; indent=1"})
+        assert indented.content.startswith(b'{\n "next": null')
+        assert client.get("/api/orders", headers={"Accept": "image/png"}).status_code == 406
+        assert client.get("/api/orders?format=bogus").status_code == 400
