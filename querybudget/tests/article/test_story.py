@@ -6,6 +6,7 @@ somebody once wanted them, all offices of that person with their companies.
 
 import io
 import json
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -78,6 +79,7 @@ def test_a_failing_test_is_told_what_the_changes_do_and_what_the_field_costs():
 
 def test_the_message_of_the_failing_test():
     said = message_of_a_failing_test().replace("active = ?)", "active)")  # as Django 6 writes it
+    said = re.sub(r"(paginator\.py):\d+", r"\1:…", said)
     assert said.splitlines() == MESSAGE.splitlines()
 
 
@@ -94,8 +96,8 @@ GET /article/orders: 176 queries, budget 4      tests/test_orders.py::test_list
   20×  lines of each order       OrderSerializer.lines                      serializers.py:41
        → .prefetch_related("lines")
 
-  + 1× read article_order … django/core/paginator.py:110
-  + 1× read article_order, article_person … django/core/paginator.py:191
+  + 1× read article_order … django/core/paginator.py:…
+  + 1× read article_order, article_person … django/core/paginator.py:…
   + 20× read article_address … serializers.py:29
   + 20× read article_office, article_person_offices … serializers.py:22
   + 114× read article_company … serializers.py:13
