@@ -170,6 +170,7 @@ def test_who_may_not_come_in_gets_no_kept_page(client: Any, owner: User, how: st
 # --- Forms of the same request
 
 
+@pytest.mark.query_budget(3, "GET /api/orders", reason="other forms than dense JSON are rendered by the serializer")
 @pytest.mark.parametrize(
     "other",
     [
