@@ -252,6 +252,7 @@ LOGGING = {
     },
     "loggers": {
         "django.request": {"level": "ERROR"},  # a client's mistake is no event of ours
+        "waitress.queue": {"level": "ERROR"},  # a warning for each request that waits: `queue_milliseconds` tells it
         "django.security.DisallowedHost": {"filters": ["one_line"]},
     },
 }
