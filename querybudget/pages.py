@@ -105,7 +105,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _engine() -> Engine:
-    return Engine(dirs=[str(FOLDER)], autoescape=True)
+    return Engine(dirs=[str(FOLDER)])
 
 
 def _figures(document: Document, endpoints: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
