@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from django.views.generic import RedirectView
+from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from api.views import NotFoundView
@@ -12,7 +12,7 @@ from config.metrics import metrics
 DOCUMENT: dict[str, Any] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/api/docs", http_method_names=["get", "head"])),
+    path("", TemplateView.as_view(template_name="home.html"), name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("-/metrics", metrics, name="metrics"),

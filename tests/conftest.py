@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
-from django.conf import settings
+from django import conf
 
 from tests import servers
 
@@ -32,7 +33,7 @@ OF_A_DEPLOYMENT = (
 
 def pytest_configure(config: pytest.Config) -> None:
     """Runs before pytest-django reads the settings. Workers of xdist share the servers of their controller."""
-    if settings.configured:  # they would name another database
+    if conf.settings.configured:  # they would name another database
         raise pytest.UsageError("the settings were loaded before the servers run: unset DJANGO_SETTINGS_MODULE")
     for name in OF_A_DEPLOYMENT:
         os.environ.pop(name, None)
@@ -52,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         base, number = os.environ["REDIS_URL"].rsplit("/", 1)[0], int(worker.removeprefix("gw")) + 1
         os.environ["REDIS_URL"] = f"{base}/{number}"
-    assert settings.DATABASES  # loads them: pytest-django sets Django up only where settings are loaded
+    assert conf.settings.DATABASES  # loads them: pytest-django sets Django up only where settings are loaded
     # A worker that inherited it would load its settings before it comes here, with its controller's Redis.
     del os.environ["DJANGO_SETTINGS_MODULE"]
 
@@ -66,6 +67,12 @@ def _empty_cache() -> None:
 
     breaker.closed()
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings: Any) -> None:
+    """Nobody ran collectstatic; `tests/deploy` does."""
+    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ OURS = [User, Company, Office, Membership, Address, Product, *READ_ONLY]
 ALL = [*OURS, Group]
 
 
-@pytest.fixture(autouse=True)
-def _plain_static_files(settings: Any) -> None:
-    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-
-
 @pytest.fixture
 def admin_client(client: Client) -> Client:
     """Of a superuser without a password, as hashing one takes longer than the tests."""

@@ -484,9 +484,8 @@ def test_there_is_a_write_for_every_model_on_a_page() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("model", sorted(WRITES))
 def test_writing_what_a_page_shows_bumps_its_company_and_no_other(
-    admin_client: Any, client_of: Any, settings: Any, order: Order, model: str
+    admin_client: Any, client_of: Any, order: Order, model: str
 ) -> None:
-    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     Membership.objects.filter(user=order.placed_by).update(office=None)
     other = factories.member(factories.company()).memberships.get().company
     api = client_of(order.placed_by)

@@ -181,10 +181,7 @@ def test_who_may_not_come_in_gets_no_kept_page(client: Any, owner: User, how: st
     ],
     ids=["host", "scheme", "indented", "browsable"],
 )
-def test_another_form_of_a_request_is_another_page(
-    client: Any, owner: User, office: Office, other: Any, settings: Any
-) -> None:
-    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+def test_another_form_of_a_request_is_another_page(client: Any, owner: User, office: Office, other: Any) -> None:
     factories.order(office, owner)
     url = f"{URL}?limit=1"
     for first, second in (({}, other), (other, {})):

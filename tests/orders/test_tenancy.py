@@ -100,7 +100,6 @@ class World:
 
 @pytest.fixture
 def world(settings: Any) -> World:
-    settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; the matrix logs in often
     company = factories.company()
     here, elsewhere = factories.office(company), factories.office(company)
