@@ -68,6 +68,14 @@ def is_among(endpoint: str, routes: Set[str]) -> bool:
     return endpoint in routes or f"* {endpoint.partition(' ')[2]}" in routes
 
 
+def beyond(routes: Set[str], endpoints: Set[str]) -> list[str]:
+    """Those of `routes` that are none of `endpoints`; "* /path" is there with any method."""
+    paths = {name.partition(" ")[2] for name in endpoints}
+    return sorted(
+        route for route in routes - endpoints if not (route.startswith("* ") and route.partition(" ")[2] in paths)
+    )
+
+
 def _methods(callback: Any) -> list[str]:
     actions = getattr(callback, "actions", None)
     if actions:

@@ -14,6 +14,7 @@ from rich.table import Table
 from querybudget.changes import Changes
 from querybudget.documents import Document, Endpoint, document, endpoint_part
 from querybudget.documents import Growth as DocumentGrowth
+from querybudget.endpoints import beyond
 from querybudget.ledger import Budget, Ledger
 from querybudget.tally import EndpointTally, Tally
 from querybudget.variants import plain
@@ -157,13 +158,7 @@ class Report:
         """Routes without a test; "* /path" is touched by any method. Empty in a partial run."""
         if self.partial:
             return []
-        touched = set(map(plain, self.tally.endpoints))
-        paths = {name.partition(" ")[2] for name in touched}
-        return sorted(
-            route
-            for route in self.routes - touched
-            if not (route.startswith("* ") and route.partition(" ")[2] in paths)
-        )
+        return beyond(self.routes, set(map(plain, self.tally.endpoints)))
 
 
 def _growth(seen: EndpointTally) -> DocumentGrowth:

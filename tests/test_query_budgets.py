@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +22,10 @@ FORGETFUL = "queryset.select_related(*(join for join in self.joins if join != 'o
 COMPILED = 'return connection.vendor == "postgresql"'  # a compiled answer can't forget a join
 RENDERED = 'return connection.vendor == "none"'
 SUITE = ["tests/orders/test_listing.py", "-k", "newest_come_first or what_the_list_shows"]
+
+
+def test_the_ledger_fits_the_routes() -> None:
+    call_command("querybudget", "stale")  # exits with 1 where it does not
 
 
 @pytest.fixture

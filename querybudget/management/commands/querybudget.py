@@ -1,5 +1,5 @@
 """`manage.py querybudget fix "GET /api/orders"`: what the advice would do, measured; `audit`: all that is wrong;
-`token`: what captures one request of a running server."""
+`stale`: where the ledger and the routes have parted; `token`: what captures one request of a running server."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from querybudget.options import Options
 from querybudget.pages import page
 from querybudget.proof import cost_of, dear_field, steps
 from querybudget.replay import replay
+from querybudget.stale import stale
 from querybudget.tokens import HEADER, issued, seconds_of
 
 UNUSABLE = 2
@@ -37,7 +38,8 @@ UNPROVEN = 1
 
 class Command(BaseCommand):
     help = (
-        "Audit requests, measure what the advised eager loads do to one, or let a server capture one. "
+        "Audit requests, measure what the advised eager loads do to one, compare the ledger with the routes, or let a "
+        "server capture one request. "
         "Example: manage.py querybudget fix 'GET /api/orders' --as demo"
     )
 
@@ -69,13 +71,15 @@ class Command(BaseCommand):
                 "--header", action="append", default=[], help='"Authorization: Token 3f…"; may be given several times'
             )
 
+        commands.add_parser("stale", help="where ledger and routes have parted; for a pre-commit hook")
+
         token = commands.add_parser("token", help=f"a token for the header {HEADER}")
         token.add_argument(
             "--expires", default="15m", metavar="DURATION", help="90s, 15m (the default) or 2h; at most 24h"
         )
 
     def handle(self, *arguments: Any, **options: Any) -> None:
-        run = {"fix": self._fix, "audit": self._audit, "token": self._token}[options["command"]]
+        run = {"fix": self._fix, "audit": self._audit, "token": self._token, "stale": self._stale}[options["command"]]
         try:
             run(options)
         except UsageError as error:
@@ -83,6 +87,14 @@ class Command(BaseCommand):
 
     def _token(self, options: dict[str, Any]) -> None:
         self._write(issued(seconds_of(options["expires"])))
+
+    def _stale(self, options: dict[str, Any]) -> None:
+        budgets, ledger = configured()
+        parted = list(stale(ledger, budgets))
+        for line in parted:
+            self._write(line)
+        if parted:
+            raise SystemExit(UNPROVEN)
 
     def _audit(self, options: dict[str, Any]) -> None:
         budgets, ledger = configured()
