@@ -254,6 +254,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a client's mistake is no event of ours
         "waitress.queue": {"level": "ERROR"},  # a warning for each request that waits: `queue_milliseconds` tells it
         "django.security.DisallowedHost": {"filters": ["one_line"]},
+        # Budgets are what PostgreSQL needs, which writes the answers itself.
+        "querybudget": {"level": "ERROR" if "sqlite" in DATABASES["default"]["ENGINE"] else "NOTSET"},
     },
 }
 
