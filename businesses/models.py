@@ -89,6 +89,7 @@ class Membership(models.Model):
     role = models.CharField(max_length=8, choices=Role)
 
     class Meta:
+        ordering = ["pk"]
         constraints = [
             # Two constraints, as NULLS NOT DISTINCT needs PostgreSQL 15 and SQLite has none.
             models.UniqueConstraint(fields=["user", "company", "office"], name="one_membership_per_office"),

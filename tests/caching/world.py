@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Model
+from psycopg2.errors import DeadlockDetected
 
 from api.exceptions import Conflict
 from businesses.models import Address, Membership, Role, User
@@ -170,6 +171,9 @@ class World:
                 change(chance, writer)
         except Conflict:
             return
+        except OperationalError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise  # two that touch several companies, one after the other, may meet; one of them is rolled back
 
     def rename(self, chance: Random, writer: int) -> None:
         changed = [chance.choice(self.kinds) for _ in range(chance.choice([1, 1, 2]))]

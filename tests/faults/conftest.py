@@ -118,11 +118,13 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @contextmanager
-def slow(table: str, seconds: float) -> Iterator[None]:
-    """Each query of `table` takes `seconds` more, in the database, without work for anybody."""
+def slow(table: str, seconds: float, at: str = "") -> Iterator[None]:
+    """Each query of `table` takes `seconds` more, in the database, without work for anybody; or each row `at` does."""
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {table}_quick")
         pause = f"(SELECT pg_sleep({seconds})::text) IS NOT NULL"  # asked once, before any row is looked for
+        if at:
+            pause = f"CASE WHEN {at} THEN pg_sleep({seconds})::text ELSE '' END IS NOT NULL"
         cursor.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_quick WHERE {pause}")  # noqa: S608 tests' own words
     try:
         yield
