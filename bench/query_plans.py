@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--url", help="a database that this script or seed_demo filled")
     options = parser.parse_args()
     os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "SECRET_KEY": "bench" * 12, "HTTPS": "0"}
-    os.environ |= {"ALLOWED_HOSTS": "testserver", "THROTTLE_USER": "1000000", "REDIS_URL": ""}
+    os.environ |= {"ALLOWED_HOSTS": "testserver", "THROTTLE_USER": "1000000", "REDIS_URL": "", "LOG_LEVEL": "ERROR"}
     if options.url:
         os.environ["DATABASE_URL"] = options.url
         return measure()
