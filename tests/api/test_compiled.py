@@ -16,7 +16,7 @@ from api.compiled import UncompilableError, compiled, compiled_for, statement
 from api.selection import Selection
 from api.shaping import needs
 from api.views import narrowings
-from businesses.models import Membership, User
+from businesses.models import Company, Membership, Office
 from orders.models import Order, OrderLine
 from orders.serializers import OrderSerializer
 from orders.views import OrderViewSet
@@ -59,10 +59,10 @@ class LineSerializer(serializers.ModelSerializer[OrderLine]):
         return "own"
 
 
-class MembershipSerializer(serializers.ModelSerializer[Membership]):
+class OfficeSerializer(serializers.ModelSerializer[Office]):
     class Meta:
-        model = Membership
-        fields = ["role"]
+        model = Office
+        fields = ["city"]
 
 
 METHOD = serializers.SerializerMethodField
@@ -82,8 +82,8 @@ METHOD = serializers.SerializerMethodField
         (lambda: of(Order, ["company"]), "company: PrimaryKeyRelatedField has no spelling in SQL"),
         (lambda: of(Order, ["lines"], lines=LineSerializer(many=True)), "LineSerializer has a to_representation of"),
         (
-            lambda: of(User, ["memberships"], memberships=MembershipSerializer(many=True)),
-            "memberships: rows of Membership have no order",
+            lambda: of(Company, ["offices"], offices=OfficeSerializer(many=True)),
+            "offices: rows of Office have no order",
         ),
         (
             lambda: of(Membership, ["city"], city=serializers.CharField(source="office.city")),
@@ -108,12 +108,8 @@ def test_the_orders_need_no_more_gaps_than_they_have_methods() -> None:
 
 
 @pytest.mark.django_db
-def test_the_deployment_check_names_the_endpoint_and_the_reason() -> None:
-    lines = [message.msg for message in uncompiled(None)]
-    assert lines == [
-        "/api/me is rendered by MeSerializer, as MeSerializer.memberships: "
-        "rows of Membership have no order (Meta.ordering)"
-    ]
+def test_the_database_writes_every_endpoint() -> None:
+    assert uncompiled(None) == []
 
 
 class OwnOrderSerializer(OrderSerializer):
