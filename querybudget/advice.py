@@ -12,8 +12,17 @@ from django.db.models.sql import AND
 
 from querybudget.causes import Cause
 from querybudget.origins import Fetch, Origin, is_unique_lookup
+from querybudget.relations import (
+    Relation,
+    back_name,
+    columns_back,
+    is_joinable,
+    query_name,
+    related_model,
+    relation_of,
+    through_table,
+)
 
-Relation = tuple[type[Model], str]
 ChangeKind = Literal["select_related", "prefetch_related", "column", "matching", "annotation", "loaded"]
 
 
@@ -223,8 +232,8 @@ def conditions_of(query: Any, model: type[Model] | None, name: str) -> Iterator[
     None stands for one that can't be said like that: a negation, another table, an expression.
     """
     where = query.where
-    skip = _relation_columns(model, name) if model is not None else frozenset()
-    through = _through_table(model, name) if model is not None else None
+    skip = columns_back(model, name) if model is not None else frozenset()
+    through = through_table(model, name) if model is not None else None
     if where.negated or where.connector != AND:
         yield None
         return
@@ -243,63 +252,6 @@ def conditions_of(query: Any, model: type[Model] | None, name: str) -> Iterator[
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
-
-
-def _relation_columns(model: type[Model], name: str) -> frozenset[Any]:
-    relation = relation_of(model, name)
-    if relation is None:
-        return frozenset()
-    if hasattr(relation, "object_id_field_name"):  # a generic relation: two columns lead back
-        fields = relation.related_model._meta
-        return frozenset(
-            fields.get_field(one) for one in (relation.object_id_field_name, relation.content_type_field_name)
-        )
-    return frozenset({getattr(relation, "field", relation)})
-
-
-def _through_table(model: type[Model], name: str) -> str | None:
-    relation = relation_of(model, name)
-    through = getattr(getattr(relation, "remote_field", relation), "through", None) or getattr(
-        relation, "through", None
-    )
-    return through._meta.db_table if through is not None else None
-
-
-def relation_of(model: type[Model], name: str) -> Any:
-    """The field or reverse relation of `model` that is read as `name`; None for a plain attribute."""
-    for one in [*model._meta.get_fields(include_hidden=True), *model._meta.private_fields]:
-        accessor = one.get_accessor_name() if hasattr(one, "get_accessor_name") else one.name
-        if accessor == name and one.is_relation:
-            return one
-    return None
-
-
-def related_model(model: type[Model], name: str) -> type[Model] | None:
-    relation = relation_of(model, name)
-    return getattr(relation, "related_model", None)
-
-
-def query_name(model: type[Model], name: str) -> str:
-    """What the relation `model.name` is called in a filter: "order" for `order_set`."""
-    relation = relation_of(model, name)
-    return str(relation.field.related_query_name() if hasattr(relation, "get_accessor_name") else name)
-
-
-def back_name(model: type[Model], name: str) -> str:
-    """What the relation `model.name` is called from the other side."""
-    relation = relation_of(model, name)
-    field = getattr(relation, "field", None)
-    return str(field.name if field is not None else relation.related_query_name())
-
-
-def is_joinable(model: type[Model], path: tuple[str, ...]) -> bool:
-    """Whether `select_related` can follow `path`: each relation leads to one row of one table."""
-    for name in path:
-        relation = relation_of(model, name)
-        if relation is None or not (relation.many_to_one or relation.one_to_one) or relation.related_model is None:
-            return False
-        model = relation.related_model
-    return True
 
 
 def _column_of(cause: Cause) -> str:

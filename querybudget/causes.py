@@ -1,8 +1,8 @@
 """Who made a query: the operation, the relation, the instance's origin, the DRF path, the line.
 
 All of it is read from the stack at the moment of the query, by the code objects of Django's and DRF's
-own methods, so that no instance is wrapped and no manager replaced. What the stack does not show, which
-relation a manager stands for, travels in the hints that Django hands from a manager to its querysets.
+own methods (`roles`), so that no instance is wrapped and no manager replaced. What the stack does not
+show, which relation a manager stands for, comes from its `hints`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import functools
 import sys
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
-from enum import Enum
 from itertools import islice
 from types import CodeType, FrameType
 from typing import Any
 
 from django.db.models import Model
-from django.db.models.fields.related_descriptors import ManyToManyDescriptor
 
 from querybudget.frames import Location, Owner, location, owner_of
+from querybudget.hints import Hints, related_through
 from querybudget.loops import SENT, Loop, suspended
 from querybudget.origins import Origin, origin_of, origin_of_values
+from querybudget.relations import Relation
+from querybudget.roles import Operation, Role, known, role_of
 from querybudget.syntax import ALL_OF, INPUT, declaration, has_comprehension, loop_variables
 
 
@@ -46,7 +46,7 @@ class Cause:
     """
 
     operation: str = ""
-    relation: tuple[type[Model], str] | None = None
+    relation: Relation | None = None
     subject: type[Model] | None = None
     origin: Origin | None = None
     query: Any = None
@@ -72,83 +72,9 @@ class Cause:
         return self.method or ".".join(filter(None, [self.serializer, *self.fields]))
 
 
-class _Role(Enum):
-    PLUMBING = "plumbing"
-    APPLICATION = "application"
-    LIBRARY = "library"
-    GUARD = "guard"  # a library whose code may remember answers
-    ENTRY = "entry"
-    BRIDGE = "bridge"
-    SERIALIZER = "serializer"
-    LIST = "list"
-    ITEMS = "items"
-    REMEMBERS = "remembers"
-    VALIDATES = "validates"
-    TEMPLATE = "template"
-
-
-@dataclass(frozen=True, slots=True)
-class _Operation:
-    """A method of Django's that applications call. `relation`: it follows a relation of its `instance`."""
-
-    name: str
-    of: str = "queryset"
-
-
-_QUERYSET = (
-    "get first last earliest latest count exists contains aggregate in_bulk get_or_create update_or_create create "
-    "bulk_create bulk_update update delete iterator"
-)
-_OPERATIONS: dict[str, _Role | _Operation] = {
-    **{f"QuerySet.{name}": _Operation(name) for name in _QUERYSET.split()},
-    "QuerySet._fetch_all": _Operation("all"),
-    "QuerySet._iterator": _Operation("all"),
-    "RawQuerySet._fetch_all": _Operation("raw"),
-    "RawQuerySet.iterator": _Operation("raw"),
-    **{f"Model.{name}": _Operation(name, "instance") for name in ("save", "delete", "refresh_from_db")},
-    "ForwardManyToOneDescriptor.get_object": _Operation("lazy load", "descriptor"),
-    "ReverseOneToOneDescriptor.__get__": _Operation("lazy load", "descriptor"),
-    "ReverseOneToOneDescriptor.fetch_one": _Operation("lazy load", "descriptor"),
-    "GenericForeignKey.__get__": _Operation("lazy load", "descriptor"),
-    "GenericForeignKeyDescriptor.fetch_one": _Operation("lazy load", "descriptor"),
-    "DeferredAttribute.__get__": _Operation("deferred column", "descriptor"),
-    "DeferredAttribute.fetch_one": _Operation("deferred column", "descriptor"),
-    "prefetch_related_objects": _Operation("prefetch", "rows"),
-    "ContentTypeManager.get_for_id": _Role.REMEMBERS,
-    "ContentTypeManager.get_for_model": _Role.REMEMBERS,
-    "ContentTypeManager.get_for_models": _Role.REMEMBERS,
-    "ContentTypeManager.get_by_natural_key": _Role.REMEMBERS,
-}
-_MANAGERS = {
-    f"{factory}.<locals>.{manager}.{name}": _Operation(name, "manager")
-    for factory, manager in (
-        ("create_reverse_many_to_one_manager", "RelatedManager"),
-        ("create_forward_many_to_many_manager", "ManyRelatedManager"),
-        ("create_generic_related_manager", "GenericRelatedObjectManager"),
-    )
-    for name in ["add", "remove", "set", "clear", "create", "get_or_create", "update_or_create", "count", "exists"]
-}
-_DRF = {
-    "Serializer.to_representation": _Role.SERIALIZER,
-    "ListSerializer.to_representation": _Role.LIST,
-    "ListSerializer.to_internal_value": _Role.ITEMS,
-    "ListSerializer.create": _Role.ITEMS,
-    "Serializer.to_internal_value": _Role.VALIDATES,
-}
-_HANDLERS = frozenset({"BaseHandler.get_response", "BaseHandler.get_response_async"})
 _CACHE, _FOR_ITER = dis.opmap["CACHE"], dis.opmap["FOR_ITER"]
-_IN_THREAD = "SyncToAsync.thread_handler"
 _CALLS_WRAPPERS = "_execute_with_wrappers"
-
-_OF_OWNER = {
-    Owner.PLUMBING: _Role.PLUMBING,
-    Owner.APPLICATION: _Role.APPLICATION,
-    Owner.ENTRY: _Role.ENTRY,
-}
-_FREQUENT = _Role.PLUMBING, _Role.LIBRARY, _Role.APPLICATION
-_roles: dict[int, _Role | _Operation] = {}
-"""By the id of a code object, which is kept: to hash one costs more than all the rest."""
-_kept: list[CodeType] = []
+_FREQUENT = Role.PLUMBING, Role.LIBRARY, Role.APPLICATION
 
 awaited: ContextVar[Cause | None] = ContextVar("querybudget_awaited", default=None)
 """What the stack says that awaits the function which `sync_to_async` runs in this context."""
@@ -169,14 +95,14 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
         frame = frame.f_back
     cause = Cause()
     loops = {loop.frame: loop for loop in suspended} if suspended else None
-    operation: tuple[_Operation, FrameType] | None = None
+    operation: tuple[Operation, FrameType] | None = None
     library: Location | None = None
     plumbing, library_code, application = _FREQUENT
     below = True  # still among the frames of Django's database layer
     serializers: list[tuple[Any, Any]] = []
     while frame is not None:
         code = frame.f_code
-        role = _roles.get(id(code)) or _role(code)
+        role = known.get(id(code)) or role_of(code)
         if role is plumbing:
             frame = frame.f_back
             continue
@@ -184,7 +110,7 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
             below = False
             if library is None:
                 library = location(code.co_filename, frame.f_lineno, True)
-        elif role.__class__ is _Operation:
+        elif role.__class__ is Operation:
             if below:
                 operation = (role, frame)
         elif role is application:
@@ -195,7 +121,7 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
                 if loops is None or id(frame) not in loops:
                     _look_for_rows(cause, frame)
                 cause.inside.append((code, frame.f_lineno, frame.f_globals))
-        elif role is _Role.SERIALIZER or role is _Role.VALIDATES:
+        elif role is Role.SERIALIZER or role is Role.VALIDATES:
             below = False
             names = frame.f_locals
             serializers.append((names["self"], names.get("field")))
@@ -204,25 +130,25 @@ def cause_of_query(depth: int = 1, *, past_wrappers: bool = False) -> Cause:
             origin = origin_of(names.get("instance"))
             if cause.loop is None and origin is not None and origin.many:
                 cause.loop = origin
-        elif role is _Role.ENTRY:
+        elif role is Role.ENTRY:
             break
-        elif role is _Role.BRIDGE:
+        elif role is Role.BRIDGE:
             library = _continue_where_awaited(cause) or library
             break
-        elif role is _Role.REMEMBERS:
+        elif role is Role.REMEMBERS:
             cause.remembered = True
         else:
             below = False
             if library is None:
                 library = location(code.co_filename, frame.f_lineno, True)
-            if role is _Role.ITEMS:
+            if role is Role.ITEMS:
                 cause.each_item = True
                 cause.location = cause.location or _declared(type(frame.f_locals["self"].child), None)
-            elif role is _Role.TEMPLATE:
+            elif role is Role.TEMPLATE:
                 cause.location = cause.location or _line_of_template(frame.f_locals["self"])
-            elif role is _Role.LIST and not serializers:
+            elif role is Role.LIST and not serializers:
                 cause.serializer = type(frame.f_locals["self"].child).__name__
-            elif role is _Role.GUARD and cause.loop is None:
+            elif role is Role.GUARD and cause.loop is None:
                 cause.inside.append((code, frame.f_lineno, frame.f_globals))
         if loops is not None and cause.loop is None and (loop := loops.get(id(frame))) is not None and loop.many:
             cause.loop = loop
@@ -311,7 +237,7 @@ def _name_fields(cause: Cause, serializers: list[tuple[Any, Any]]) -> None:
         cause.method = f"{type(innermost).__name__}.{method}"
 
 
-def _read_operation(cause: Cause, operation: _Operation, frame: FrameType) -> None:
+def _read_operation(cause: Cause, operation: Operation, frame: FrameType) -> None:
     names = frame.f_locals
     subject: Any = names.get("self")
     instance: Any
@@ -350,78 +276,3 @@ def _attribute_of(descriptor: Any) -> str:
         return str(related.get_accessor_name())
     named = getattr(descriptor, "field", descriptor)  # before Django 6.1 a generic key is its own descriptor
     return str(named.name)
-
-
-class Hints(dict[str, Any]):
-    """A manager's hints for routers, which its querysets keep, with the relation that it stands for."""
-
-    __slots__ = ("accessor", "source")
-
-    def __init__(self, hints: dict[str, Any], source: Model, accessor: str) -> None:
-        super().__init__(hints)
-        self.source = source
-        self.accessor = accessor
-
-    def __bool__(self) -> bool:
-        return True  # a queryset drops what is false
-
-    def __reduce__(self) -> Any:
-        return dict, (dict(self),)
-
-
-def related_through(queryset: Any) -> tuple[Any, tuple[type[Model], str] | None]:
-    """The instance whose related manager made `queryset`, and the relation."""
-    hints = getattr(queryset, "_hints", None)
-    if isinstance(hints, Hints):
-        return hints.source, (type(hints.source), hints.accessor)
-    instance: Any = hints.get("instance") if hints else None
-    for foreign_key in getattr(queryset, "_known_related_objects", ()):
-        return instance, (type(instance), foreign_key.remote_field.get_accessor_name())
-    return None, None
-
-
-def hinting(original: Any) -> Any:
-    """`ReverseManyToOneDescriptor.__get__`, which makes the managers of all relations to many."""
-
-    def get(self: Any, instance: Any, cls: Any = None) -> Any:
-        manager = original(self, instance, cls)
-        if instance is not None:
-            manager._hints = Hints(manager._hints, instance, _accessor(self))
-        return manager
-
-    return get
-
-
-@functools.cache
-def _accessor(descriptor: Any) -> str:
-    if isinstance(descriptor, ManyToManyDescriptor):
-        return str(descriptor.rel.get_accessor_name() if descriptor.reverse else descriptor.field.name)
-    accessor = descriptor.rel.get_accessor_name()
-    return str(descriptor.field.name if accessor.endswith("+") else accessor)
-
-
-def _role(code: CodeType) -> _Role | _Operation:
-    _roles[id(code)] = role = _find_role(code)
-    _kept.append(code)
-    return role
-
-
-def _find_role(code: CodeType) -> _Role | _Operation:
-    owner = owner_of(code.co_filename)
-    name = code.co_qualname
-    if owner is Owner.PLUMBING:
-        return _OPERATIONS.get(name) or _MANAGERS.get(name) or _Role.PLUMBING
-    if owner is Owner.APPLICATION and not code.co_filename.endswith(".py"):
-        return _Role.LIBRARY  # made of a template: its lines are no lines of the file
-    if owner is Owner.BRIDGE:
-        return _Role.BRIDGE if name == _IN_THREAD else _Role.PLUMBING
-    if owner is Owner.LIBRARY:
-        file = code.co_filename.replace("\\", "/")
-        if name in _HANDLERS and "/django/core/handlers/" in file:
-            return _Role.ENTRY
-        if "/rest_framework/" in file:
-            return _DRF.get(name, _Role.LIBRARY)
-        if name == "Node.render_annotated" and "/django/template/" in file:
-            return _Role.TEMPLATE
-        return _Role.GUARD if "/django/" not in file or "/django/contrib/" in file else _Role.LIBRARY
-    return _OF_OWNER[owner]

@@ -18,9 +18,11 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q
 from django.db.models.query import QuerySet
 
-from querybudget.advice import Change, back_name, conditions_of, query_name, reversed_order, source_of
-from querybudget.causes import cause_of_query, related_through
+from querybudget.advice import Change, conditions_of, reversed_order, source_of
+from querybudget.causes import cause_of_query
+from querybudget.hints import related_through
 from querybudget.origins import origin_of
+from querybudget.relations import back_name, query_name
 from querybudget.tracing import Patches
 
 _changes: ContextVar[Sequence[Change]] = ContextVar("querybudget_changes", default=())

@@ -19,8 +19,9 @@ from django.db.models.query import (
     ValuesListIterable,
 )
 
-from querybudget.causes import Cause, hinting, latest
+from querybudget.causes import Cause, latest
 from querybudget.context import everywhere, listening
+from querybudget.hints import hinting
 from querybudget.loops import following, following_async
 from querybudget.origins import PAGE, Fetch, Origin, could_return_several, marked, noted, prefetched
 

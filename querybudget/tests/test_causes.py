@@ -96,7 +96,7 @@ def test_instances_and_querysets_survive_pickling_and_carry_nothing_along():
         data = pickle.dumps([book, reviews])
         assert origin_of(copy.copy(book)) is None or copy.copy(book) == book
     assert b"querybudget.origins" not in data
-    assert b"querybudget.causes" not in data
+    assert b"querybudget.hints" not in data
     again, found = pickle.loads(data)  # noqa: S301
     assert (again, again.author, origin_of(again)) == (book, book.author, None)
     assert [review.stars for review in found] == [5]
