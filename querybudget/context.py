@@ -1,12 +1,16 @@
-"""Who is watching: the watches around a piece of code, and those of the whole process."""
+"""What holds for a piece of code: the watches around it, beside those of the whole process."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from querybudget.capture import Watch
+
+T = TypeVar("T")
 
 listening: ContextVar[tuple[Watch, ...]] = ContextVar("querybudget_watches", default=())
 """The watches around this context, outermost first; some may be closed already."""
@@ -18,3 +22,13 @@ everywhere: list[Watch] = []
 def open_watches() -> tuple[Watch, ...]:
     """The watches around this context that still see queries."""
     return tuple(watch for watch in listening.get() if not watch.closed)
+
+
+@contextmanager
+def bound(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Give `variable` a value for the block."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
+from querybudget.context import bound
 from querybudget.tracing import Patches
 
 _MISSING = object()
@@ -79,13 +80,8 @@ _offline: ContextVar[bool] = ContextVar("querybudget_offline", default=False)
 @contextlib.contextmanager
 def offline() -> Iterator[None]:
     """Refuse the block new connections to other machines: the mocks of a test may be gone."""
-    _patches.acquire()
-    token = _offline.set(True)
-    try:
+    with _patches, bound(_offline, True):
         yield
-    finally:
-        _offline.reset(token)
-        _patches.release()
 
 
 def _connecting(original: Any) -> Any:

@@ -20,6 +20,7 @@ from django.db.models.query import QuerySet
 
 from querybudget.advice import Change, conditions_of, reversed_order, source_of
 from querybudget.causes import cause_of_query
+from querybudget.context import bound
 from querybudget.hints import related_through
 from querybudget.origins import origin_of
 from querybudget.relations import back_name, query_name
@@ -31,13 +32,8 @@ _changes: ContextVar[Sequence[Change]] = ContextVar("querybudget_changes", defau
 @contextlib.contextmanager
 def applied(changes: Sequence[Change]) -> Iterator[None]:
     """Load what `changes` say for the block."""
-    _patches.acquire()
-    token = _changes.set(changes)
-    try:
+    with _patches, bound(_changes, changes):
         yield
-    finally:
-        _changes.reset(token)
-        _patches.release()
 
 
 def _evaluating(original: Any) -> Any:

@@ -18,7 +18,7 @@ from django.apps import apps
 from django.db import DatabaseError, NotSupportedError, connections, transaction
 from django.db.models import Model
 
-from querybudget.context import listening
+from querybudget.context import bound, listening
 from querybudget.findings import Finding
 from querybudget.query import Query
 from querybudget.shape import statement
@@ -110,12 +110,8 @@ def _without_values(line: str) -> str:
 @contextlib.contextmanager
 def _asking(query: Query) -> Iterator[Any]:
     """A cursor for `query`'s database that no watch sees and whose failure breaks no transaction around it."""
-    token = listening.set(())
-    try:
-        with transaction.atomic(using=query.alias), connections[query.alias].cursor() as cursor:
-            yield cursor
-    finally:
-        listening.reset(token)
+    with bound(listening, ()), transaction.atomic(using=query.alias), connections[query.alias].cursor() as cursor:
+        yield cursor
 
 
 def _scanned_postgresql(cursor: Any, query: Query) -> list[tuple[str, list[str]]]:

@@ -101,12 +101,8 @@ def leaving_out(paths: Sequence[str]) -> Iterator[None]:
 
         return property(fields)
 
-    patches = Patches((Serializer, "_readable_fields", without))
-    patches.acquire()
-    try:
+    with Patches((Serializer, "_readable_fields", without)):
         yield
-    finally:
-        patches.release()
 
 
 def _path(field: Any) -> str:

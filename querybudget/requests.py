@@ -28,6 +28,7 @@ from django.views.generic.base import View
 
 from querybudget import hooks
 from querybudget.capture import Watch
+from querybudget.context import bound
 from querybudget.endpoints import endpoint_of, endpoint_of_view
 from querybudget.tracing import tracing
 
@@ -102,11 +103,8 @@ def stop(listener: Listener) -> None:
 @contextlib.contextmanager
 def unmeasured() -> Iterator[None]:
     """Take no request of the block for one that a test made."""
-    token = _ignored.set(True)
-    try:
+    with bound(_ignored, True):
         yield
-    finally:
-        _ignored.reset(token)
 
 
 def _install() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from asgiref.sync import SyncToAsync
 
 from querybudget.causes import awaited, cause_of_query
-from querybudget.context import listening, open_watches
+from querybudget.context import bound, listening, open_watches
 
 
 def carrying_start(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,11 +42,8 @@ def carrying_submit(original: Callable[..., Any]) -> Callable[..., Any]:
         watches = open_watches()
 
         def watched(*arguments: Any, **named: Any) -> Any:
-            token = listening.set(watches)
-            try:
+            with bound(listening, watches):
                 return function(*arguments, **named)
-            finally:
-                listening.reset(token)
 
         return original(self, watched, *arguments, **named)
 
@@ -59,10 +56,7 @@ def locating_call(original: Callable[..., Any]) -> Callable[..., Any]:
     async def call(self: SyncToAsync[..., Any], *arguments: Any, **named: Any) -> Any:
         if not any(watch.detail for watch in listening.get()):
             return await original(self, *arguments, **named)
-        token = awaited.set(cause_of_query(2))
-        try:
+        with bound(awaited, cause_of_query(2)):
             return await original(self, *arguments, **named)
-        finally:
-            awaited.reset(token)
 
     return call

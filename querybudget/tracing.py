@@ -32,7 +32,7 @@ _INHERITED = object()
 
 
 class Patches:
-    """Replacements of methods that stay in place while at least one user wants them.
+    """Replacements of methods that stay in place while at least one user wants them; `with` is a user too.
 
     `places`: owner, name, and a function that makes the replacement of the original.
     """
@@ -42,6 +42,12 @@ class Patches:
         self._originals: list[tuple[Any, str, Any, Any]] = []
         self._users = 0
         self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
     def acquire(self) -> None:
         """Patch, unless that is done already; each call wants one `release`."""
