@@ -171,24 +171,14 @@ def joined(pieces: Sequence[Expression | str]) -> Expression:
                 flat[-1] = Text(flat[-1].value + part.value)
             else:
                 flat.append(part)
+    while len(flat) > MOST_ARGUMENTS:
+        flat = [Concat(*flat[at : at + MOST_ARGUMENTS]) for at in range(0, len(flat), MOST_ARGUMENTS)]
     return Concat(*flat)
 
 
 class Concat(Func):
     function = "concat"
     output_field = TextField()
-
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
-        parts, parameters = [], []
-        for expression in self.source_expressions:
-            sql, values = compiler.compile(expression)
-            parts.append(sql)
-            parameters += values
-        while len(parts) > MOST_ARGUMENTS:
-            parts = [
-                f"concat({', '.join(parts[at : at + MOST_ARGUMENTS])})" for at in range(0, len(parts), MOST_ARGUMENTS)
-            ]
-        return f"concat({', '.join(parts)})", tuple(parameters)
 
 
 def escaped(text: str) -> str:
