@@ -15,8 +15,8 @@ import subprocess
 import sys
 
 from tests.faults import memory
-from tests.faults.service import ROOT, Client, Service
 from tests.servers import running
+from tests.service import ROOT, Client, Service
 
 
 def main() -> int:

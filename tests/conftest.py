@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django import conf
 
 from tests import servers
+
+if TYPE_CHECKING:  # the settings are not there yet
+    from businesses.models import Office, User
 
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -81,7 +84,6 @@ def client_of() -> Callable[..., object]:
     from rest_framework.test import APIClient
 
     from businesses import tokens
-    from businesses.models import User
 
     def make(user: User) -> APIClient:
         client = APIClient()
@@ -97,3 +99,36 @@ def by_serializers(monkeypatch: pytest.MonkeyPatch) -> None:
     from api.views import ShapedViewSet
 
     monkeypatch.setattr(ShapedViewSet, "written_by_database", lambda view, request: False)
+
+
+# --- For tests with a server: what is written is committed
+
+
+@pytest.fixture
+def database_url(transactional_db: None) -> str:
+    """The address of the test's own database."""
+    from django.db import connection
+
+    return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{connection.settings_dict['NAME']}"
+
+
+@pytest.fixture
+def office(transactional_db: None) -> Office:
+    from tests import factories
+
+    return factories.office()
+
+
+@pytest.fixture
+def owner(office: Office) -> User:
+    """Owns the company of `office`."""
+    from tests import factories
+
+    return factories.member(office.company)
+
+
+@pytest.fixture
+def token(owner: User) -> str:
+    from businesses import tokens
+
+    return tokens.issue(owner)[0]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,12 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db import connection
 
-from businesses import tokens
-from businesses.models import Office
+from businesses.models import Office, User
 from tests import factories
-from tests.faults.service import Service
+from tests.service import Service
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/openapi.yaml"
 ORDERS = 7
@@ -43,25 +39,15 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def office(transactional_db: None) -> Office:
-    return factories.office()
-
-
-@pytest.fixture
-def client(generated: Any, office: Office) -> Iterator[Any]:
+def client(generated: Any, database_url: str, office: Office, owner: User, token: str) -> Iterator[Any]:
     """Somebody who owns the office's company, at a running server."""
-    owner = factories.member(office.company)
     first = factories.order(office, owner)
     for number in range(1, ORDERS):
         factories.order(office, owner, placed_at=first.placed_at - timedelta(hours=number))
-    url = re.sub(r"/[^/]*$", f"/{connection.settings_dict['NAME']}", os.environ["DATABASE_URL"])
-    service = Service.start(DATABASE_URL=url)
-    try:
+    with Service.start(DATABASE_URL=database_url) as service:
         yield generated("client").AuthenticatedClient(
-            base_url=f"http://localhost:{service.port}", token=tokens.issue(owner)[0], prefix="Token"
+            base_url=f"http://localhost:{service.port}", token=token, prefix="Token"
         )
-    finally:
-        service.kill()
 
 
 def test_it_places_pages_edits_and_streams_orders(generated: Any, client: Any, office: Office) -> None:

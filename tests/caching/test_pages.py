@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -19,14 +15,12 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from api import pagecache
-from businesses import tokens
 from businesses.models import Address, Company, Membership, Office, Role, User
 from orders import summary
 from orders.models import Order, OrderEvent, OrderLine, Product
 from tests import factories
-from tests.web import announced_port
+from tests.service import Client, Service
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ["/api/orders", "/api/orders/summary?group_by=office", "/api/offices", "/api/companies", "/api/products"]
 
 
@@ -289,54 +283,32 @@ def test_a_computation_that_fails_lets_the_next_one_try(
 
 
 @pytest.fixture
-def servers(order: Order) -> Iterator[list[int]]:
-    """The ports of two server processes on this test's database and Redis."""
-    name = connection.settings_dict["NAME"]
-    url = re.sub(r"/[^/]*$", f"/{name}", os.environ["DATABASE_URL"])
-    environment = os.environ | {"DATABASE_URL": url, "PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO"}
-    command = [sys.executable, "-m", "config.server"]
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    try:
-        yield [announced_port(process) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-
-def ask(port: int, method: str, path: str, token: str, body: str = "") -> tuple[int, dict[str, str], bytes]:
-    client = HTTPConnection("127.0.0.1", port, timeout=20)
-    headers = {"Authorization": f"Token {token}", "Host": "localhost", "Content-Type": "application/json"}
-    client.request(method, path, body or None, headers)
-    response = client.getresponse()
-    answered = response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-    client.close()
-    return answered
+def clients(database_url: str, token: str, order: Order) -> Iterator[list[Client]]:
+    """The owner at each of two server processes on this test's database and Redis."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(Service.start(DATABASE_URL=database_url)) for _ in range(2)]
+        yield [Client(server.port, token) for server in servers]
 
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 def test_a_write_in_one_process_shows_in_the_next_read_of_the_other(
-    servers: list[int], owner: User, order: Order, office: Office, product: Product
+    clients: list[Client], office: Office, product: Product
 ) -> None:
-    one, other = servers
-    token, _ = tokens.issue(owner)
-    body = f'{{"office": {office.pk}, "lines": [{{"sku": "{product.sku}", "quantity": 1}}]}}'
+    one, other = clients
+    body = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
     for number in range(1, 6):
-        kept = ask(one, "GET", "/api/orders", token)
-        assert ask(other, "GET", "/api/orders", token)[1]["cache-status"].startswith("orders; hit")
-        assert ask(other, "GET", "/api/orders", token)[2] == kept[2]
-        assert ask(other, "POST", "/api/orders", token, body)[0] == 201
-        assert ask(one, "GET", "/api/orders", token)[2].count(b'"number"') == number + 1
+        kept = one.get("/api/orders")
+        assert other.get("/api/orders").headers["cache-status"].startswith("orders; hit")
+        assert other.get("/api/orders").body == kept.body
+        assert other.post("/api/orders", body).status == 201
+        assert one.get("/api/orders").body.count(b'"number"') == number + 1
 
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
-def test_head_sends_no_body_over_http(servers: list[int], owner: User) -> None:
-    token, _ = tokens.issue(owner)
-    status_code, headers, body = ask(servers[0], "HEAD", "/api/orders", token)
-    assert (status_code, body) == (200, b"")
-    assert headers["etag"]
+def test_head_sends_no_body_over_http(clients: list[Client]) -> None:
+    answer = clients[0].ask("HEAD", "/api/orders", None, {})
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["etag"]
 
 
 # --- Commands

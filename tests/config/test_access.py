@@ -34,11 +34,6 @@ def office(db: None) -> Office:
 
 
 @pytest.fixture
-def owner(office: Office) -> User:
-    return factories.member(office.company)
-
-
-@pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
     """The lines of the access log, as they would be printed."""
     caplog.set_level("INFO", "access")

@@ -5,22 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import pytest
 from django.db import connection, transaction
 
 from businesses.models import Company, Office, User
 from orders.models import Order
 from tests import factories
-
-
-@pytest.fixture
-def office(transactional_db: None) -> Office:
-    return factories.office()
-
-
-@pytest.fixture
-def owner(office: Office) -> User:
-    return factories.member(office.company)
 
 
 def test_the_next_query_after_the_deadline_is_refused(

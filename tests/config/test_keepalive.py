@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import socket
 import subprocess
 import time
@@ -11,12 +9,11 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
-from django.db import connection
 
-from businesses import tokens
+from businesses.models import Office, User
 from tests import factories
-from tests.config.processes import plain_server, processor_seconds, service
-from tests.web import announced_port
+from tests.config.processes import plain_server, processor_seconds
+from tests.service import Service
 
 CLOSE = "Connection: close\r\n"
 LAST = f"GET /text HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n"  # answered only where the connection is still open
@@ -107,14 +104,12 @@ def test_the_first_chunk_leaves_at_once_and_a_pause_burns_no_processor(
     assert received.endswith(b"5\r\nfirst\r\n4\r\nlast\r\n0\r\n\r\n")
 
 
-def test_the_service_answers_one_client_over_one_connection(transactional_db: None) -> None:
-    office = factories.office()
-    owner = factories.member(office.company)
+def test_the_service_answers_one_client_over_one_connection(
+    database_url: str, office: Office, owner: User, token: str
+) -> None:
     factories.order(office, owner)
-    token, _ = tokens.issue(owner)
-    url = re.sub(r"/[^/]*$", f"/{connection.settings_dict['NAME']}", os.environ["DATABASE_URL"])
-    with service(DATABASE_URL=url) as server:
-        client = HTTPConnection("127.0.0.1", announced_port(server), timeout=20)
+    with Service.start(DATABASE_URL=database_url) as service:
+        client = HTTPConnection("127.0.0.1", service.port, timeout=20)
         client.connect()
         client.auto_open = 0  # a closed connection is an error, not opened again in silence
         tag = ""

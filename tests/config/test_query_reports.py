@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +17,8 @@ from businesses.models import User
 from querybudget import captures
 from querybudget.tests.browser import LOOKS, Browser, chromium
 from querybudget.traffic import traffic
-from tests import factories
-from tests.web import announced_port
+from tests import factories, service
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-long-password"
 
 
@@ -77,32 +71,14 @@ def test_a_kept_page_of_orders_is_captured_as_what_it_is(transactional_db: None,
     assert captures.recent()[0]["endpoint"] == "GET /api/orders [hit]"
 
 
-def test_a_report_of_one_process_is_seen_by_another(transactional_db: None, token: str) -> None:
+def test_a_report_of_one_process_is_seen_by_another(database_url: str, token: str) -> None:
     """The server is another process than this one; the report is on the Redis that they share."""
-    person = owner()
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "PORT": "0", "HOST": "127.0.0.1"}
-    environment |= {"DATABASE_URL": database_url(), "WEB_CONCURRENCY": "1", "LOG_LEVEL": "INFO"}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "config.server"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        url = f"http://127.0.0.1:{announced_port(server)}/api/orders"
-        headers = {"Authorization": f"Token {tokens.issue(person)[0]}", "X-Query-Report": token}
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
-            id = answer.headers["X-Query-Report"].rpartition("/")[2]
-    finally:
-        server.terminate()
-        server.communicate()
-    report = captures.kept(id)
+    with service.Service.start(DATABASE_URL=database_url) as server:
+        client = service.Client(server.port, tokens.issue(owner())[0])
+        answer = client.get("/api/orders", **{"X-Query-Report": token})
+    report = captures.kept(answer.headers["x-query-report"].rpartition("/")[2])
     assert report is not None
     assert report["endpoints"][0]["endpoint"] == "GET /api/orders"
-
-
-def database_url() -> str:
-    """Of this test's own database."""
-    from django.db import connection
-
-    return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{connection.settings_dict['NAME']}"
 
 
 def test_an_audit_of_the_service_keeps_every_budget_and_finds_nothing(transactional_db: None, tmp_path: Path) -> None:

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.web import announced_port
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.service import Service
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A server process and its port."""
-    environment = os.environ | {"PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO"}
-    command = [sys.executable, "-m", "config.server"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        yield server, announced_port(server)
-        server.kill()
+def port() -> Iterator[int]:
+    with Service.start() as service:
+        yield service.port
 
 
 def exchange(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -51,32 +41,26 @@ def exchange(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
         (b"GET /api/orders HTTP/1.1\r\nBad Header: x\r\n\r\n", 400, "bad_request"),
     ],
 )
-def test_what_waitress_refuses_is_a_problem_document(
-    process: tuple[subprocess.Popen[str], int], request_bytes: bytes, status: int, code: str
-) -> None:
-    answered, headers, body = exchange(process[1], request_bytes)
+def test_what_waitress_refuses_is_a_problem_document(port: int, request_bytes: bytes, status: int, code: str) -> None:
+    answered, headers, body = exchange(port, request_bytes)
     document = json.loads(body)
     assert (answered, document["status"], document["code"]) == (status, status, code)
     assert headers["content-type"] == "application/problem+json"
     assert headers["x-request-id"] == document["request_id"]
 
 
-def test_the_server_names_no_product(process: tuple[subprocess.Popen[str], int]) -> None:
-    _, headers, _ = exchange(process[1], b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+def test_the_server_names_no_product(port: int) -> None:
+    _, headers, _ = exchange(port, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
     assert "server" not in headers
 
 
-def test_a_strangers_proxy_headers_are_not_believed(process: tuple[subprocess.Popen[str], int]) -> None:
+def test_a_strangers_proxy_headers_are_not_believed(port: int) -> None:
     forged = b"X-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\n"
     request = b"GET /api/schema?format=json HTTP/1.0\r\nHost: evil.example\r\n" + forged + b"\r\n"
-    assert exchange(process[1], request)[0] == 400
+    assert exchange(port, request)[0] == 400
 
 
-def test_an_interrupt_ends_it(process: tuple[subprocess.Popen[str], int]) -> None:
-    environment = os.environ | {"PORT": "0", "HOST": "127.0.0.1", "LOG_LEVEL": "INFO"}
-    command = [sys.executable, "-m", "config.server"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        server.stdout.readline()
-        server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=20) == 0
+def test_an_interrupt_ends_it() -> None:
+    with Service.start() as service:
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(timeout=20) == 0

@@ -6,17 +6,19 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from knox.models import get_token_model
 
 from businesses.models import User
 from config import sizing
 from tests import factories
 from tests.config.processes import ROOT
+
+Tune = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -27,14 +29,15 @@ def user(transactional_db: None) -> User:
     return member
 
 
-def tune(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    url = re.sub(r"/[^/]*$", f"/{connection.settings_dict['NAME']}", os.environ["DATABASE_URL"])
+@pytest.fixture
+def tune(database_url: str, tmp_path: Path) -> Tune:
+    """`tune("--as", "demo", …)`: run the command quickly; it writes into `tmp_path`."""
     quick = ["--seconds", "0.4", "--clients", "3", "--rounds", "1"]
-    files = ["--profile", str(folder / "profile.toml"), "--output", str(folder)]
-    return subprocess.run(
+    files = ["--profile", str(tmp_path / "profile.toml"), "--output", str(tmp_path)]
+    return lambda *options: subprocess.run(
         [sys.executable, "manage.py", "tune_threads", *quick, *files, *options],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url},
+        env=os.environ | {"DATABASE_URL": database_url},
         capture_output=True,
         text=True,
         check=False,
@@ -42,8 +45,8 @@ def tune(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_measures_picks_and_records(user: User, tmp_path: Path) -> None:
-    done = tune(tmp_path, "--as", user.username, "--target", "/api/orders?limit=20")
+def test_it_measures_picks_and_records(tune: Tune, user: User, tmp_path: Path) -> None:
+    done = tune("--as", user.username, "--target", "/api/orders?limit=20")
     assert done.returncode == 0, done.stderr
     found = re.search(r"predicted: (\d+) threads \((CPU share|memory|database|at least 2)", done.stdout)
     assert found
@@ -60,8 +63,8 @@ def test_it_measures_picks_and_records(user: User, tmp_path: Path) -> None:
     assert not get_token_model().objects.exists()
 
 
-def test_nothing_is_recorded_where_nothing_passes(user: User, tmp_path: Path) -> None:
-    done = tune(tmp_path, "--as", user.username, "--memory", "1")
+def test_nothing_is_recorded_where_nothing_passes(tune: Tune, user: User, tmp_path: Path) -> None:
+    done = tune("--as", user.username, "--memory", "1")
     assert done.returncode == 1
     assert done.stderr == (
         "CommandError: no number of threads keeps to a p95 of 15000 ms and 1 MB; nothing is recorded\n"
@@ -70,8 +73,8 @@ def test_nothing_is_recorded_where_nothing_passes(user: User, tmp_path: Path) ->
     assert not (tmp_path / "profile.toml").exists()
 
 
-def test_what_is_not_answered_is_named(user: User, tmp_path: Path) -> None:
-    done = tune(tmp_path, "--as", user.username, "--target", "/api/nothing")
+def test_what_is_not_answered_is_named(tune: Tune, user: User, tmp_path: Path) -> None:
+    done = tune("--as", user.username, "--target", "/api/nothing")
     assert (done.returncode, done.stderr) == (1, "CommandError: /api/nothing answers 404, not 200\n")
     assert not get_token_model().objects.exists()
 

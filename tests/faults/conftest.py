@@ -5,8 +5,6 @@ Imports of models wait for the fixtures, as pytest may read this file before the
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,10 +17,10 @@ from django.db import connection
 
 from tests import servers
 from tests.faults.engines import Postgres, Redis
-from tests.faults.service import Service
+from tests.service import Service
 
 if TYPE_CHECKING:
-    from businesses.models import Office, User
+    pass
 
 Serve = Callable[..., Service]
 
@@ -45,38 +43,12 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def database_url(transactional_db: None) -> str:
-    """The test's database; the server's connections to it are named `served`."""
-    return re.sub(
-        r"/[^/]*$", f"/{connection.settings_dict['NAME']}?application_name=served", os.environ["DATABASE_URL"]
-    )
-
-
-@pytest.fixture
 def serve_here(database_url: str, serve: Serve) -> Serve:
-    """`serve` on the test's database. It ends before the database is emptied, which would wait for its connections."""
-    return lambda **environment: serve(**{"DATABASE_URL": database_url, **environment})
+    """`serve` on the test's database, where its connections are named `served`.
 
-
-@pytest.fixture
-def office(transactional_db: None) -> Office:
-    from tests import factories
-
-    return factories.office()
-
-
-@pytest.fixture
-def owner(office: Office) -> User:
-    from tests import factories
-
-    return factories.member(office.company)
-
-
-@pytest.fixture
-def token(owner: User) -> str:
-    from businesses import tokens
-
-    return tokens.issue(owner)[0]
+    It ends before the database is emptied, which would wait for its connections.
+    """
+    return lambda **environment: serve(DATABASE_URL=f"{database_url}?application_name=served", **environment)
 
 
 # --- Engines to break

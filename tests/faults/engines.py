@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 
 from tests import outages, servers
-from tests.faults.service import ROOT
+from tests.service import ROOT
 from tests.waiting import eventually
 
 

@@ -6,7 +6,7 @@ import http.client
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults.service import Client, Service
+from tests.service import Client, Service
 
 CLIENTS, THREADS = 32, 3
 HEAVIEST = "/api/orders?limit=200&expand=events"

@@ -16,7 +16,7 @@ from tests import factories
 from tests.faults.activity import served, waiting_for_a_lock, working
 from tests.faults.conftest import Serve, slow
 from tests.faults.router import Router, hang_up
-from tests.faults.service import Client
+from tests.service import Client
 from tests.waiting import eventually
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from django.db.models import Count, F, Sum
 
 from tests import factories, outages
 from tests.faults.conftest import Serve
-from tests.faults.service import Client
+from tests.service import Client
 from tests.waiting import eventually
 
 if TYPE_CHECKING:

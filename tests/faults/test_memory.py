@@ -10,7 +10,7 @@ from django.db import connection
 from tests import factories
 from tests.faults import memory
 from tests.faults.conftest import Serve
-from tests.faults.service import Client, Service
+from tests.service import Client, Service
 
 if TYPE_CHECKING:
     from businesses.models import Office, User

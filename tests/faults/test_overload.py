@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults.conftest import Serve, slow
 from tests.faults.router import Router
-from tests.faults.service import Client
+from tests.service import Client
 
 CLIENTS, THREADS = 24, 2
 WORK = 0.4  # seconds of each request: the 24 clients' turn comes round after 4.8

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Serve
 from tests.faults.engines import PgBouncer, Postgres, find_pgbouncer
-from tests.faults.service import Client
+from tests.service import Client
 
 pytestmark = pytest.mark.skipif(not find_pgbouncer(), reason="pgbouncer is not installed")
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.conftest import Serve
 from tests.faults.engines import Postgres
-from tests.faults.service import Answer, Client, Service
+from tests.service import Answer, Client, Service
 from tests.waiting import eventually
 
 LIST = "/api/orders?limit=1"

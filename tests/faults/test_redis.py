@@ -21,7 +21,7 @@ import pytest
 from tests import factories
 from tests.faults.conftest import Serve
 from tests.faults.engines import Redis
-from tests.faults.service import Answer, Client
+from tests.service import Answer, Client
 from tests.waiting import eventually
 
 if TYPE_CHECKING:

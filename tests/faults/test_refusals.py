@@ -14,7 +14,7 @@ import pytest
 
 from tests import factories, outages
 from tests.faults.conftest import Serve
-from tests.faults.service import ROOT, Client, Service
+from tests.service import ROOT, Client, Service
 
 if TYPE_CHECKING:
     from businesses.models import Office, User

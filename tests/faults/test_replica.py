@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.conftest import Serve
 from tests.faults.engines import Postgres, Replica
-from tests.faults.service import Client, Service
+from tests.service import Client, Service
 from tests.waiting import eventually
 
 READS = ["/api/orders?limit=2", "/api/orders/summary?group_by=status", "/api/orders/export"]

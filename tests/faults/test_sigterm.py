@@ -15,7 +15,7 @@ from tests import factories
 from tests.faults.activity import waiting_for_a_lock
 from tests.faults.conftest import Serve, slow
 from tests.faults.router import Router
-from tests.faults.service import Client
+from tests.service import Client
 from tests.waiting import eventually
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Service:
-    """A running server. `log` holds what it has printed so far."""
+    """A running server, killed at the end of a `with`. `log` holds what it has printed so far."""
 
     process: subprocess.Popen[str]
     port: int = 0
@@ -61,6 +61,12 @@ class Service:
         assert service.port, service.log
         threading.Thread(target=lambda: service.log.extend(output), daemon=True).start()
         return service
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
 
     def terminate(self) -> int:
         """SIGTERM; the exit code."""
