@@ -304,13 +304,6 @@ def test_a_write_in_one_process_shows_in_the_next_read_of_the_other(
         assert one.get("/api/orders").body.count(b'"number"') == number + 1
 
 
-@pytest.mark.parametrize("store", ["redis"], indirect=True)
-def test_head_sends_no_body_over_http(clients: list[Client]) -> None:
-    answer = clients[0].ask("HEAD", "/api/orders", None, {})
-    assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["etag"]
-
-
 # --- Commands
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+BEYOND_64_BITS = 2**63
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id", "errors"}
 
 

@@ -17,11 +17,6 @@ from tests.orders.expecting import problem
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def order(office: Office, owner: User) -> Order:
-    return factories.order(office, owner)
-
-
 def patch(client: APIClient, order: Order, **changes: Any) -> Any:
     return client.patch(f"/api/orders/{order.pk}", {"version": order.revision, **changes})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import querybudget
-from businesses.models import Company, Membership, Office, Role, User
+from businesses.models import Membership, Office, Role, User
 from orders.export import CHUNK
 from tests import factories
 
@@ -16,21 +16,6 @@ if TYPE_CHECKING:
     from querybudget.growth import QueryGrowth
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def company() -> Company:
-    return factories.company()
-
-
-@pytest.fixture
-def office(company: Company) -> Office:
-    return factories.office(company)
-
-
-@pytest.fixture
-def owner(company: Company) -> User:
-    return factories.member(company)
 
 
 @pytest.fixture
