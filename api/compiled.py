@@ -137,9 +137,7 @@ class Compiled:
         backwards = cursor is not None and cursor.backwards
         operator = order.beyond(backwards=backwards) if cursor else ""
         values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
-        rows = statement(self, order, operator, backwards=backwards, limited=True).rows(
-            alias, narrowing, **values, limit=limit + 1
-        )
+        rows = statement(self, order, operator, backwards=backwards, limit=limit + 1).rows(alias, narrowing, **values)
         page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
         return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
 
@@ -156,9 +154,12 @@ def statement(
     operator: str = "",
     *,
     backwards: bool = False,
-    limited: bool = False,
+    limit: int | None = None,
 ) -> Statement:
-    """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`."""
+    """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`.
+
+    The limit is part of the text: a plan for any limit is one for many rows.
+    """
     rows = compiled.model._base_manager.filter(Conditions())
     columns = order.columns if order else (key_of(compiled.model),)
     if operator:
@@ -166,7 +167,7 @@ def statement(
     if order is None:
         return Statement.of(rows.values_list(compiled.expression))
     rows = rows.order_by(*order.names(backwards=backwards)).values_list(compiled.expression, *columns)
-    return Statement.of(rows, *((" LIMIT %s", Slot("limit")) if limited else ()))
+    return Statement.of(rows if limit is None else rows[:limit])
 
 
 @lru_cache(maxsize=1024)  # clients choose the selection, hence the bound

@@ -15,6 +15,8 @@ from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import BooleanField, Expression, QuerySet
 
+from api.postgresql.planned import Planned
+
 Row = tuple[Any, ...]
 MARK = "/* conditions */"
 
@@ -79,22 +81,24 @@ class Statement:
     convert: Callable[[list[Row]], Iterable[Row]] | None  # where the database has no type of the column's own
 
     @classmethod
-    def of(cls, queryset: QuerySet[Any], tail: str = "", *behind: Any) -> Statement:
-        """Compile `queryset`, which is filtered by `Conditions()`; `tail` and its parameters follow at the end."""
+    def of(cls, queryset: QuerySet[Any]) -> Statement:
+        """Compile `queryset`, which is filtered by `Conditions()`."""
         compiler: Any = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, parameters = compiler.as_sql()
-        head, rest = sql.split(MARK)
+        head, tail = sql.split(MARK)
         at = parameters.index(HERE)
         converters = compiler.get_converters(expression for expression, *_ in compiler.select)
         convert = (lambda rows: map(tuple, compiler.apply_converters(rows, converters))) if converters else None
-        return cls(head, rest + tail, parameters[:at], (*parameters[at + 1 :], *behind), convert)
+        return cls(head, tail, parameters[:at], parameters[at + 1 :], convert)
 
-    def bound(self, narrowing: Narrowing, **values: Any) -> tuple[str, list[Any]]:
+    def bound(self, narrowing: Narrowing, **values: Any) -> tuple[str, Planned]:
         """Text and parameters for a cursor; `values` are those of the slots."""
-        parameters = (*self.before, *narrowing.parameters, *self.behind)
-        return f"{self.head}{narrowing.sql}{self.tail}", [
-            values[each.name] if type(each) is Slot else each for each in parameters
-        ]
+        parameters = Planned((*self.before, *narrowing.parameters, *self.behind))
+        for place, each in enumerate(parameters):
+            if type(each) is Slot:
+                parameters[place] = values[each.name]
+                parameters.places.append(place)
+        return f"{self.head}{narrowing.sql}{self.tail}", parameters
 
     def rows(self, alias: str, narrowing: Narrowing, **values: Any) -> list[Row]:
         """All rows, through Django's cursor; no query where no row can match."""
@@ -110,6 +114,7 @@ class Statement:
         if narrowing.none:
             return
         with connections[alias].chunked_cursor() as cursor:
-            cursor.execute(*self.bound(narrowing, **values))
+            sql, parameters = self.bound(narrowing, **values)
+            cursor.execute(sql, list(parameters))
             while rows := cursor.fetchmany(size):
                 yield rows

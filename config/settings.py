@@ -13,7 +13,6 @@ from typing import Any
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from api.breaker import BreakingConnection, BreakingSSLConnection
-from api.watchdog import Connection
 from config import env
 from config.release import fingerprint
 
@@ -90,15 +89,14 @@ DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{LOCAL / 'order
 if env.text("DATABASE_REPLICA_URL"):  # businesses/replica.py says when it is read
     DATABASES["replica"] = env.database("DATABASE_REPLICA_URL", "", **KEPT)
 # Writers queue at BEGIN; a read lock that is upgraded later fails at once instead.
-SQLITE = {
+SQLITE: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 # libpq's own options, which PgBouncer never sees. A server that is gone without a word is given up after 30 s,
 # one that does not let us in after 3 s: REQUEST_DEADLINE and they stay below the router's 30 s.
-POSTGRESQL = {
-    "connection_factory": Connection,
+POSTGRESQL: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,

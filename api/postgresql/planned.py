@@ -1,0 +1,88 @@
+"""Statements that PostgreSQL plans once for a connection, and not each time they are run.
+
+Planning a page of orders takes as long as running it, resolving a token five times as long (measured: 0.24 ms,
+prepared 0.04). The statement and its fixed parameters become a prepared statement: they are part of its plan, as
+how many orders a company has decides how they are best read. What differs each time stays a parameter of it.
+
+A name says all of what it stands for. Behind PgBouncer in transaction mode, where the session is somebody else's
+after each statement, a name is so either unknown or means the same; the first that is unknown ends preparing on its
+connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg2
+from psycopg2 import errorcodes
+from psycopg2.extensions import AsIs
+
+from api import watchdog
+
+MOST = 50  # statements that a connection knows; a page's plan takes 140 KB of the server's memory (measured)
+REFUSALS = frozenset(
+    {
+        errorcodes.INVALID_SQL_STATEMENT_NAME,  # prepared in another session, or forgotten by DISCARD ALL
+        errorcodes.DUPLICATE_PREPARED_STATEMENT,  # by another client of the session
+        errorcodes.FEATURE_NOT_SUPPORTED,  # a migration has changed the type of what it returns
+        errorcodes.INDETERMINATE_DATATYPE,  # a place says nothing of its parameter's type
+    }
+)
+
+
+class Planned(list[Any]):
+    """Parameters for `cursor.execute` of a statement worth planning once; those at `places` differ each time."""
+
+    def __init__(self, parameters: Iterable[Any]) -> None:
+        super().__init__(parameters)
+        self.places: list[int] = []
+
+
+class Connection(watchdog.Connection):
+    """Knows what its session was asked, the longest unused first, and the name of what it has prepared of that.
+
+    None where the session can't prepare.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prepared: OrderedDict[bytes, str] | None = OrderedDict()
+
+
+class Cursor(psycopg2.extensions.cursor):
+    connection: Connection
+
+    def execute(self, query: Any, vars: Any = None) -> Any:
+        """As psycopg2 does it, but for `Planned` parameters outside a transaction, which a refusal would spoil."""
+        if type(vars) is not Planned or self.connection.prepared is None or not self.connection.autocommit:
+            return super().execute(query, vars)
+        try:
+            return super().execute(self.prepared(self.connection.prepared, query, vars))
+        except psycopg2.Error as error:
+            if error.pgcode not in REFUSALS:
+                raise
+        self.connection.prepared = None
+        return super().execute(query, vars)
+
+    def prepared(self, known: OrderedDict[bytes, str], query: str, parameters: Planned) -> bytes:
+        """The SQL that runs it: as it is for the first time, then under its name."""
+        fixed = list(parameters)
+        for number, place in enumerate(parameters.places, start=1):
+            fixed[place] = AsIs(f"${number}")
+        text = self.mogrify(query, fixed)
+        name, forgotten = known.get(text), ""
+        known[text] = name or ("" if name is None else f"planned_{hashlib.sha256(text).hexdigest()[:40]}")
+        known.move_to_end(text)
+        if len(known) > MOST:
+            _, forgotten = known.popitem(last=False)
+        steps = [f"DEALLOCATE {forgotten}".encode()] if forgotten else []
+        if name is None:
+            return b"; ".join([*steps, self.mogrify(query, parameters)])
+        if not name:
+            steps.append(b"PREPARE %b AS %b" % (known[text].encode(), text))
+        values = [parameters[place] for place in parameters.places]
+        run = self.mogrify(f"({', '.join(['%s'] * len(values))})", values) if values else b""
+        return b"; ".join([*steps, b"EXECUTE %b %b" % (known[text].encode(), run)])
