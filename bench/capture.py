@@ -1,6 +1,6 @@
 """What watching costs: microseconds a query, and as a share of the request.
 
-    python bench/capture.py [--rounds 300]
+    python -m bench.capture [--rounds 300]
 
 One request lists 100 books and lazily loads the author of each: 101 queries on SQLite in memory,
 the cheapest database there is, so that the shares are the worst ones. Each tool runs in a process of
@@ -40,6 +40,8 @@ def main() -> int:
     if options.tool:
         print(*measure(options.tool, options.rounds))
         return 0
+    from querybudget.progress import progress  # which the peers' Python may not have
+
     python, missing = peers()
     print(f"CPython {sys.version.split()[0]}, {BOOKS + 1} queries a request on SQLite in memory\n")
     print(f"{'':36}{'request':>10}{'a query':>12}{'share':>8}")
@@ -48,7 +50,8 @@ def main() -> int:
         if tool in missing:
             print(f"{name:36}{missing[tool]}")
             continue
-        plain, extra = run(python, tool, options.rounds)
+        with progress(name):
+            plain, extra = run(python, tool, options.rounds)
         micros = extra / (BOOKS + 1) * 1e6
         beyond = micros > LIMITS.get(tool, micros)
         over = over or beyond

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from businesses import tokens
 from businesses.models import Address, Company, Membership, Office, Role, User
-from orders import demo
+from querybudget.progress import progress
 
 ORDERS = """
     CREATE TEMPORARY TABLE draft ON COMMIT DROP AS
@@ -57,17 +57,19 @@ class World:
 def make(orders: int) -> World:
     """Migrate and fill an empty database: 20,000 demo orders or fewer, and the companies of a `World`."""
     call_command("migrate", verbosity=0)
-    demo.fill(demo.Size(orders=min(orders, 20_000)))
-    main = company("main", 350, orders)
-    writer = company("writer", 1, 1)
-    few = company("few", 10, orders // 5)
-    many = company("many", 1000, orders // 5)
-    listed = company("listed", 1000, orders // 5)
-    by_office(listed)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
+    call_command("seed_demo", orders=min(orders, 20_000))
+    wanted = {"main": (350, orders), "writer": (1, 1)}
+    wanted |= {"few": (10, orders // 5), "many": (1000, orders // 5), "listed": (1000, orders // 5)}
+    owners = {}
+    with progress("companies", len(wanted)) as shown:
+        for name, size in wanted.items():
+            owners[name] = company(name, *size)
+            shown.advance()
+        by_office(owners["listed"])
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
     office = Office.objects.get(company__slug="writer").pk
-    world = World(token(main), token(writer), office, token(few), token(many), token(listed), orders)
+    world = World(office=office, orders=orders, **{name: token(owner) for name, owner in owners.items()})
     connection.close()
     return world
 

@@ -79,11 +79,15 @@ def main() -> int:
     if options.tool:
         json.dump(observe(options.tool), sys.stdout)
         return 0
+    from querybudget.progress import progress
+
     missing = install()
     seen = {}
-    for name in TOOLS:
-        if name not in missing:
-            seen[name], missing = _run(name, missing)
+    with progress("tools run", len(TOOLS)) as shown:
+        for name in TOOLS:
+            if name not in missing:
+                seen[name], missing = _run(name, missing)
+            shown.advance()
     os.environ["DJANGO_SETTINGS_MODULE"] = "querybudget.tests.settings"
     from bench.matrix_table import table
 
@@ -92,15 +96,19 @@ def main() -> int:
 
 def install() -> dict[str, str]:
     """Install the tools that are missing; why one could not be."""
+    from querybudget.progress import progress
+
     python, missing = PEERS / "bin" / "python", {}
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *DJANGO]
-    for name, tool in TOOLS.items():
-        packages = [tool.package] if tool.middleware else []
-        done = subprocess.run([*pip, *packages], check=False, capture_output=True, text=True)
-        if done.returncode:
-            missing[name] = f"pip could not install it: {done.stderr.strip().splitlines()[-1]}"
+    with progress("tools installed", len(TOOLS)) as shown:
+        for name, tool in TOOLS.items():
+            packages = [tool.package] if tool.middleware else []
+            done = subprocess.run([*pip, *packages], check=False, capture_output=True, text=True)
+            if done.returncode:
+                missing[name] = f"pip could not install it: {done.stderr.strip().splitlines()[-1]}"
+            shown.advance()
     return missing
 
 

@@ -17,10 +17,13 @@ import sys
 from typing import Any
 
 import django
+from django.core.management import CommandError, call_command
+from django.db.utils import OperationalError
 from rich.console import Console
 from rich.table import Table
 
-from tests.servers import running
+from querybudget.progress import progress
+from tests.servers import ServerMissingError, running
 
 LIMIT_MS = 20
 RUNS = 5
@@ -33,18 +36,19 @@ def main() -> int:
     options = parser.parse_args()
     os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings", "SECRET_KEY": "bench" * 12, "HTTPS": "0"}
     os.environ |= {"ALLOWED_HOSTS": "testserver", "THROTTLE_USER": "1000000", "REDIS_URL": "", "LOG_LEVEL": "ERROR"}
-    if options.url:
-        os.environ["DATABASE_URL"] = options.url
-        return measure()
-    with running() as addresses:
-        os.environ["DATABASE_URL"] = addresses.database_url
-        return measure(options.orders)
+    try:
+        if options.url:
+            os.environ["DATABASE_URL"] = options.url
+            return measure()
+        with running() as addresses:
+            os.environ["DATABASE_URL"] = addresses.database_url
+            return measure(options.orders)
+    except (ServerMissingError, OperationalError, CommandError) as problem:
+        sys.exit(f"error: {' '.join(str(problem).split())}")
 
 
 def measure(orders: int = 0) -> int:
     django.setup()
-    from django.core.management import call_command
-
     call_command("migrate", verbosity=0)
     if orders:
         call_command("seed_demo", orders=orders)
@@ -54,13 +58,15 @@ def measure(orders: int = 0) -> int:
     urls = [(name, demo, url) for name, url in cases().items()]
     urls.append(("first page, of ten small companies", roving, "/api/orders"))
     urls.append(("search, of ten small companies", roving, "/api/orders?search=2024"))
-    for name, bearer, url in urls:
-        rows, milliseconds, plans = request(url, bearer)
-        scans = sorted({scan for plan in plans for scan in order_scans(plan["Plan"])})
-        bad = "Seq Scan" in scans or (bearer == demo and milliseconds >= LIMIT_MS)
-        failed |= bad
-        mark = "red" if bad else ""
-        table.add_row(name, str(rows), f"{milliseconds:.2f}", str(len(plans)), ", ".join(scans), style=mark)
+    with progress("requests", len(urls)) as shown:
+        for name, bearer, url in urls:
+            rows, milliseconds, plans = request(url, bearer)
+            scans = sorted({scan for plan in plans for scan in order_scans(plan["Plan"])})
+            bad = "Seq Scan" in scans or (bearer == demo and milliseconds >= LIMIT_MS)
+            failed |= bad
+            mark = "red" if bad else ""
+            table.add_row(name, str(rows), f"{milliseconds:.2f}", str(len(plans)), ", ".join(scans), style=mark)
+            shown.advance()
     Console(width=140).print(table)
     return int(failed)
 
@@ -141,8 +147,9 @@ def request(url: str, bearer: str) -> tuple[int, float, list[dict[str, Any]]]:
 def explain(sql: str) -> dict[str, Any]:
     from django.db import connection
 
+    prepared = sql.rfind("EXECUTE planned_")  # what comes before it prepares it, and was done
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql[max(prepared, 0) :]}")
         plan: dict[str, Any] = cursor.fetchone()[0][0]
         return plan
 

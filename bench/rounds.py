@@ -6,7 +6,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.contenders import BenchError, Contender
@@ -45,8 +45,13 @@ def ratio(one: Figures, other: Figures, of: str) -> float:
     return statistics.median(a / b for a, b in zip(getattr(one, of), getattr(other, of), strict=True))
 
 
-def interleaved(contenders: Sequence[Contender], clients: int, pace: Pace) -> list[Figures]:
-    """Each contender's figures, in the order of `contenders`; every second round goes the other way."""
+def interleaved(
+    contenders: Sequence[Contender], clients: int, pace: Pace, advance: Callable[[], None] = lambda: None
+) -> list[Figures]:
+    """Each contender's figures, in the order of `contenders`; every second round goes the other way.
+
+    `advance` is called after each turn, `pace.rounds` times for each contender.
+    """
     figures = [Figures() for _ in contenders]
     turns = list(zip(contenders, figures, strict=True))
     for contender in contenders:
@@ -60,6 +65,7 @@ def interleaved(contenders: Sequence[Contender], clients: int, pace: Pace) -> li
             kept.p50.append(measured["p50"])
             kept.cpu.append(max(used, 0.01) / measured["answers"] * 1000)  # 0.01 s is the clock's tick
             kept.busy = max(kept.busy, measured["busy"])
+            advance()
     return figures
 
 

@@ -21,12 +21,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
+from django.core.exceptions import ImproperlyConfigured
 
 from bench import plot, report
 from bench.contenders import ANEW, BenchError, Contender, ask, get, ours
 from bench.rounds import Figures, Pace, interleaved, ratio
 from bench.walk import walk
+from config import env
 from config.measuring import ROOT, MeasuringError, Server
+from querybudget.progress import progress
 from tests.servers import ServerMissingError, running
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -41,7 +44,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="folder of scale.json")
     options = parser.parse_args()
     quick = options.quick
-    most = int(os.environ.get("BENCH_ORDERS", 1_000_000))
+    try:
+        most = env.integer("BENCH_ORDERS", 1_000_000, least=SIZES[0])
+    except ImproperlyConfigured as problem:
+        sys.exit(f"error: {problem}")
     sizes = [1000, 2000] if quick else [size for size in SIZES if size <= most]
     os.environ |= {"SECRET_KEY": "bench" * 12, "ALLOWED_HOSTS": "localhost", "HTTPS": "0", "LOG_LEVEL": "WARNING"}
     try:
@@ -76,7 +82,7 @@ def filled(url: str, sizes: list[int]) -> dict[int, str]:
             connection.cursor().execute(f"CREATE DATABASE orders_{size}")
         started = time.monotonic()
         manage(databases[size], "migrate", "-v0")
-        manage(databases[size], "seed_demo", f"--orders={size}", "-v0")
+        manage(databases[size], "seed_demo", f"--orders={size}")
         seconds = time.monotonic() - started
         with psycopg2.connect(databases[size]) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_database_size(current_database())")
@@ -106,7 +112,9 @@ def measured(databases: dict[int, str], pace: Pace) -> dict[tuple[str, int], Fig
                 contenders[kind, size] = get(f"{kind}, {size:,}", server, target, token, ANEW)
             print(f"asks {size:,}", flush=True)
         order = sorted(contenders, key=lambda kind_and_size: KINDS.index(kind_and_size[0]))
-        return dict(zip(order, interleaved([contenders[key] for key in order], 1, pace), strict=True))
+        with progress("turns", len(order) * pace.rounds) as shown:
+            figures = interleaved([contenders[key] for key in order], 1, pace, shown.advance)
+        return dict(zip(order, figures, strict=True))
 
 
 def targets(server: Server, token: str) -> list[str]:

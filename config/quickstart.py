@@ -63,13 +63,11 @@ def prepare() -> str:
 
     call_command("migrate", verbosity=0)
     if not User.objects.exists():
-        print("making demo data", flush=True)  # noqa: T201
         call_command("seed_demo", **DEMO)
     # Hashing and compressing takes seconds; the packages' files change with requirements.txt only.
     manifest = settings.STATIC_ROOT / "staticfiles.json"
     if not manifest.exists() or manifest.stat().st_mtime < (ROOT / "requirements.txt").stat().st_mtime:
-        print("collecting static files", flush=True)  # noqa: T201
-        call_command("collectstatic", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False)
     demo = User.objects.filter(username="demo").first()
     return tokens.issue(demo)[0] if demo else ""
 

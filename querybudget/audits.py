@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -59,8 +59,14 @@ class Report:
         )
 
 
-def audited(requests: Mapping[str, HttpRequest]) -> Report:
-    """Make each request once, in a transaction that is rolled back, and judge them one by one and together."""
-    answers = {name: replay(request, audit=True) for name, request in requests.items()}
+def audited(requests: Mapping[str, HttpRequest], advance: Callable[[], None] = lambda: None) -> Report:
+    """Make each request once, in a transaction that is rolled back, and judge them one by one and together.
+
+    `advance` is called after each.
+    """
+    answers = {}
+    for name, request in requests.items():
+        answers[name] = replay(request, audit=True)
+        advance()
     findings = {name: answer.findings + missing_indexes(answer.queries) for name, answer in answers.items()}
     return Report(answers, findings, judge_reads(answer.audited for answer in answers.values() if answer.audited))
