@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,11 @@ SPECTACULAR_SETTINGS = {
 
 # --- Logs: one JSON object a line on stdout
 
+# A server's standard output is the log; a command's is for what it prints.
+command_line = Path(sys.argv[0]).name == "manage.py"
+log_stream, log_level = ("stderr", "WARNING") if command_line else ("stdout", "INFO")
+if command_line:  # a command serves no files, so it does not matter whether they are collected
+    warnings.filterwarnings("ignore", "No directory at", UserWarning)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -243,10 +250,12 @@ LOGGING = {
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
         }
     },
-    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "handlers": {
+        "stream": {"class": "logging.StreamHandler", "stream": f"ext://sys.{log_stream}", "formatter": "json"}
+    },
     "root": {
-        "handlers": ["stdout"],
-        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"),
+        "handlers": ["stream"],
+        "level": env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), log_level),
     },
     "loggers": {
         "django.request": {"level": "ERROR"},  # a client's mistake is no event of ours

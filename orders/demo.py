@@ -69,10 +69,12 @@ def fill(size: Size, advance: Advance = lambda rows: None) -> None:
     The user `demo` owns the first company. Passwords are unusable: `manage.py changepassword` sets one.
 
     Raises:
-        ValueError: there is data already, or a number is too small for one company with 350 offices.
+        ValueError: there is data already, or a number is below 0 or too small for one company with 350 offices.
     """
     if size.companies < 1 or size.users < size.companies or size.offices < LARGEST + size.companies - 1:
         raise ValueError(f"needs 1 company, as many users, and {LARGEST} offices and one more for each further company")
+    if size.orders < 0:
+        raise ValueError(f"orders can't be {size.orders}")
     if Order.objects.exists() or Company.objects.exists() or User.objects.filter(username="demo").exists():
         raise ValueError("the database has data already")
     chance = random.Random(size.seed)  # noqa: S311 repeatable on purpose

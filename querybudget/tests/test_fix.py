@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models.query import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.test import RequestFactory
@@ -157,3 +157,9 @@ def test_the_command_asks_by_https_a_host_that_is_allowed_with_the_headers_it_is
     call_command("querybudget", "fix", "GET /asked", "--header", "Authorization: Token a:b")
     size = len("https://shop.example/asked Token a:b")
     assert capsys.readouterr().out.splitlines()[0] == f"GET /asked: 0 queries, {size} bytes"
+
+
+def test_a_site_that_answers_to_no_host_is_told_why(settings):
+    settings.ALLOWED_HOSTS = []
+    with pytest.raises(CommandError, match=r"^GET /asked answered 400; ALLOWED_HOSTS is empty$"):
+        call_command("querybudget", "fix", "GET /asked", "--header", "Authorization: Token a:b")

@@ -11,9 +11,10 @@ from businesses.models import User
 
 
 class Command(BaseCommand):
-    help = "Print a new API token of a user, and nothing else. Example: manage.py create_token demo"
+    help = "Print a new API token of a user, and nothing else."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.epilog = "Example: manage.py create_token demo"
         parser.add_argument("user", help="username")
 
     def handle(self, *args: Any, user: str, **options: Any) -> str:

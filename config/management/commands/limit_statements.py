@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 CHECK_SECONDS = 2  # after which a statement whose client has gone is noticed
 
 
 class Command(BaseCommand):
-    help = (
-        "Bound how long PostgreSQL runs one statement for this service. The release phase calls it; 0 lifts the bound. "
-        "Example: manage.py limit_statements --seconds 10"
-    )
+    help = "Bound how long PostgreSQL runs one statement for this service. The release phase calls it."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.epilog = "Example: manage.py limit_statements --seconds 10"
         default = settings.REQUEST_DEADLINE
-        parser.add_argument("--seconds", type=int, default=default, help="default: REQUEST_DEADLINE, %(default)s")
+        parser.add_argument(
+            "--seconds", type=int, default=default, help="0 lifts the bound; default: REQUEST_DEADLINE, %(default)s"
+        )
 
     def handle(self, *args: Any, seconds: int, **options: Any) -> None:
         """Written down for the role in this database, so that it holds for every new connection, PgBouncer's too.
@@ -27,7 +27,10 @@ class Command(BaseCommand):
         PgBouncer in transaction mode refuses the setting as a start-up option, and a SET would stay
         with its connection and so reach other clients.
         """
+        if seconds < 0:
+            raise CommandError(f"--seconds can't be {seconds}; 0 lifts the bound")
         if connection.vendor != "postgresql":
+            self.stdout.write(f"{connection.display_name} has no such bound: nothing is changed")
             return
         name, role = (connection.ops.quote_name(part) for part in whoami())
         limits = {"statement_timeout": seconds}

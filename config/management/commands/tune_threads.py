@@ -16,6 +16,7 @@ from businesses.models import User
 from config import limits, sizing, tuning
 from config.measuring import Load, Measured, MeasuringError, alone, under_load
 from config.plot import svg
+from querybudget.progress import progress
 
 MB = limits.MB
 
@@ -24,10 +25,10 @@ class Command(BaseCommand):
     help = (
         "Measure what a request costs with one thread, predict how many threads are best, confirm it under load, "
         "and record it for the server. Starts servers of its own on the configured database. "
-        "Example: manage.py tune_threads --target '/api/orders?limit=200' --as demo"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.epilog = "Example: manage.py tune_threads --target '/api/orders?limit=200'"
         parser.add_argument("--target", default="/api/orders", help="what to GET; default: %(default)s")
         parser.add_argument("--as", dest="user", default="demo", help="username of the client; default: %(default)s")
         parser.add_argument("--clients", type=int, default=32, help="clients at once; default: %(default)s")
@@ -48,8 +49,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not sys.platform.startswith("linux"):
             raise CommandError("tune_threads reads /proc and needs Linux")
-        if min(options["clients"], options["rounds"], options["seconds"]) <= 0:
-            raise CommandError("--clients, --rounds and --seconds must be above 0")
+        for name in ("clients", "rounds", "seconds", "memory", "p95"):
+            if options[name] is not None and options[name] <= 0:
+                raise CommandError(f"--{name} must be above 0")
+        if not options["target"].startswith("/"):
+            raise CommandError(f"--target is a path like /api/orders, not {options['target']!r}")
+        self.can_write(options["profile"], options["output"])
         try:
             user = User.objects.filter(username=options["user"], is_active=True).first()
         except DatabaseError as problem:
@@ -64,13 +69,23 @@ class Command(BaseCommand):
         finally:
             tokens.revoke(token)
 
+    def can_write(self, profile: Path, output: Path) -> None:
+        """Known before minutes of measuring."""
+        if profile.is_dir() or not os.access(profile.resolve().parent, os.W_OK):
+            raise CommandError(f"--profile {profile}: no file can be written there")
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise CommandError(f"--output {output}: {problem.strerror}") from None
+
     def tune(self, load: Load, options: dict[str, Any]) -> None:
         load_average, cores = os.getloadavg()[0], os.cpu_count() or 1
         if load_average > 0.3 * cores:
             self.say(f"this machine is busy (load {load_average:.1f} on {cores} cores): expect noise")
         memory = options["memory"] * MB if options["memory"] else limits.memory_bytes()
         connections = limits.database_connections()
-        measured = alone(load, options["seconds"])
+        with progress("alone on one thread"):
+            measured = alone(load, options["seconds"])
         predicted = tuning.predict(measured, memory, connections)
         self.say(
             f"one thread: {measured.cpu_share:.0%} of a request is computing; {measured.base_bytes / MB:.0f} MB idle, "
@@ -97,15 +112,17 @@ class Command(BaseCommand):
     def sweep(self, load: Load, numbers: list[int], options: dict[str, Any]) -> list[Measured]:
         """Round after round, so that no number has only the moments at which the machine was disturbed."""
         rounds: dict[int, list[Measured]] = {threads: [] for threads in numbers}
-        for _ in range(options["rounds"]):
-            for threads, runs in rounds.items():
-                run = under_load(load, threads, options["clients"], options["seconds"])
-                self.say(f"WEB_THREADS={threads}: {run.throughput:.1f} requests/s, p95 {run.p95:.0f} ms")
-                runs.append(run)
+        with progress("measurements under load", options["rounds"] * len(numbers)) as shown:
+            for _ in range(options["rounds"]):
+                for threads, runs in rounds.items():
+                    run = under_load(load, threads, options["clients"], options["seconds"])
+                    with shown.aside():
+                        self.say(f"WEB_THREADS={threads}: {run.throughput:.1f} requests/s, p95 {run.p95:.0f} ms")
+                    shown.advance()
+                    runs.append(run)
         return [tuning.fastest(runs) for runs in rounds.values()]
 
     def save(self, folder: Path, table: str, plot: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / "threads.md").write_text(table)
         (folder / "threads.svg").write_text(plot)
         self.say(f"table and plot: {folder / 'threads.md'}, {folder / 'threads.svg'}")

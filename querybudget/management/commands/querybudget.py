@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import Resolver404, resolve
 
+from querybudget.advice import Change
 from querybudget.audits import audited
 from querybudget.configuration import configured
 from querybudget.endpoints import all_endpoints, endpoint_of
@@ -24,8 +26,9 @@ from querybudget.ladder import Ladder, climb
 from querybudget.message import listing
 from querybudget.options import Options
 from querybudget.pages import page
+from querybudget.progress import progress
 from querybudget.proof import cost_of, dear_field, steps
-from querybudget.replay import replay
+from querybudget.replay import Answer, replay
 from querybudget.stale import stale
 from querybudget.tokens import HEADER, issued, seconds_of
 
@@ -39,20 +42,27 @@ UNPROVEN = 1
 class Command(BaseCommand):
     help = (
         "Audit requests, measure what the advised eager loads do to one, compare the ledger with the routes, or let a "
-        "server capture one request. "
-        "Example: manage.py querybudget fix 'GET /api/orders' --as demo"
+        "server capture one request."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = "Example: manage.py querybudget fix 'GET /api/orders' --as demo"
         commands = parser.add_subparsers(dest="command", required=True)
-        fix = commands.add_parser("fix", help="make a request with the advice applied, a step at a time")
+
+        def command(name: str, does: str, example: str) -> ArgumentParser:
+            epilog = f"Example: manage.py querybudget {name} {example}".rstrip()
+            return commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=epilog)
+
+        fix = command("fix", "make a request with the advice applied, a step at a time", "'GET /api/orders' --as demo")
         fix.add_argument("endpoint", help='method and path: "GET /api/orders"')
         fix.add_argument("--query", default="", help='query string: "status=placed&limit=20"')
         fix.add_argument(
             "--without", action="append", default=[], metavar="FIELD", help='leave a field out: "placed_by.offices"'
         )
 
-        audit = commands.add_parser("audit", help="all findings of requests, with plans and with what nobody reads")
+        audit = command(
+            "audit", "all findings of requests, with plans and with what nobody reads", "--as demo --html audit.html"
+        )
         audit.add_argument(
             "endpoints",
             nargs="*",
@@ -63,17 +73,17 @@ class Command(BaseCommand):
         audit.add_argument("--json", action="store_true", help="one document on standard output; report.schema.json")
         audit.add_argument("--html", type=Path, metavar="FILE", help="write one page with everything in it")
 
-        for command in (fix, audit):
-            command.add_argument(
+        for asking in (fix, audit):
+            asking.add_argument(
                 "--as", dest="user", metavar="USER", help="user name or primary key; no login is needed"
             )
-            command.add_argument(
+            asking.add_argument(
                 "--header", action="append", default=[], help='"Authorization: Token 3f…"; may be given several times'
             )
 
-        commands.add_parser("stale", help="where ledger and routes have parted; for a pre-commit hook")
+        command("stale", "where ledger and routes have parted; for a pre-commit hook", "")
 
-        token = commands.add_parser("token", help=f"a token for the header {HEADER}")
+        token = command("token", f"a token for the header {HEADER}", "--expires 1h")
         token.add_argument(
             "--expires", default="15m", metavar="DURATION", help="90s, 15m (the default) or 2h; at most 24h"
         )
@@ -99,7 +109,8 @@ class Command(BaseCommand):
     def _audit(self, options: dict[str, Any]) -> None:
         budgets, ledger = configured()
         requests = {endpoint: _request(endpoint, options) for endpoint in options["endpoints"] or _readable(budgets)}
-        report = audited(requests)
+        with progress("requests", len(requests)) as shown:
+            report = audited(requests, shown.advance)
         if options["json"] or options["html"]:
             document = report.document({name: _booked(request, budgets) for name, request in requests.items()}, ledger)
         if options["html"]:
@@ -117,10 +128,17 @@ class Command(BaseCommand):
     def _fix(self, options: dict[str, Any]) -> None:
         request = _request(options["endpoint"], options)
         without: list[str] = options["without"]
-        whole = replay(request)
-        if whole.is_error:
-            raise CommandError(f"{options['endpoint']} answered {whole.status}", returncode=UNUSABLE)
-        ladder = climb(lambda changes: replay(request, changes, without))
+        with progress("requests made") as shown:
+
+            def made(changes: Sequence[Change] = (), without: Sequence[str] = ()) -> Answer:
+                shown.advance()
+                return replay(request, changes, without)
+
+            whole = made()
+            if whole.is_error:
+                hint = "" if settings.ALLOWED_HOSTS or settings.DEBUG else "; ALLOWED_HOSTS is empty"
+                raise CommandError(f"{options['endpoint']} answered {whole.status}{hint}", returncode=UNUSABLE)
+            ladder = climb(lambda changes: made(changes, without))
         if without and ladder.start.body == whole.body:
             raise CommandError(f"the answer has no field {', '.join(without)}", returncode=UNUSABLE)
         self._write(f"{options['endpoint']}: {whole.count} queries, {_size(whole.body)}")
