@@ -35,7 +35,8 @@ class Violation:
 
     @property
     def message(self) -> str:
-        return "\n".join(filter(None, [self.text, *self.proved, self.footer]))
+        advice = "\n".join(filter(None, [*self.proved, self.footer]))
+        return "\n\n".join(filter(None, [self.text.rstrip(), advice]))
 
     def as_json(self) -> dict[str, Any]:
         """The arguments of an equal violation, for another process; without the request."""

@@ -102,6 +102,7 @@ GET /article/orders: 176 queries, budget 4      tests/test_orders.py::test_list
   + 20× read article_office, article_person_offices … serializers.py:22
   + 114× read article_company … serializers.py:13
   + 20× read article_line … serializers.py:41
+
 With these changes: 176 → 6 queries, same bytes (measured).
 Dearest fields: placed_by.offices 134 queries, 88 % of the body; without it: 42, and 4 with the changes above
 Mend it, or accept it: pytest --query-budgets=update --query-budgets-raise
