@@ -105,6 +105,19 @@ def test_every_variable_is_in_the_table_and_no_other() -> None:
     assert told == read
 
 
+# --- Errors
+
+
+def test_every_code_of_an_error_is_in_the_table() -> None:
+    raised = r"(?:Conflict|Unprocessable|Unavailable|problems\.response)\([^()]*?\"([a-z]+_?[a-z_]+)\"[,)]"
+    folders = ("api", "businesses", "orders", "config")
+    sources = "".join(file.read_text() for folder in folders for file in (ROOT / folder).rglob("*.py"))
+    codes = set(re.findall(raised, sources))
+    assert {"stale_version", "overloaded", "deadline_exceeded"} <= codes
+    rows = re.findall(r"^\| \d{3} \| (.*?) \|", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+    assert codes <= {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+
+
 # --- Links
 
 

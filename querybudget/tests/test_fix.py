@@ -161,5 +161,5 @@ def test_the_command_asks_by_https_a_host_that_is_allowed_with_the_headers_it_is
 
 def test_a_site_that_answers_to_no_host_is_told_why(settings):
     settings.ALLOWED_HOSTS = []
-    with pytest.raises(CommandError, match=r"^GET /asked answered 400; ALLOWED_HOSTS is empty$"):
+    with pytest.raises(CommandError, match=r"^GET /asked answered 400: ALLOWED_HOSTS is empty$"):
         call_command("querybudget", "fix", "GET /asked", "--header", "Authorization: Token a:b")

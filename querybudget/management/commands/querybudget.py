@@ -136,8 +136,12 @@ class Command(BaseCommand):
 
             whole = made()
             if whole.is_error:
-                hint = "" if settings.ALLOWED_HOSTS or settings.DEBUG else "; ALLOWED_HOSTS is empty"
-                raise CommandError(f"{options['endpoint']} answered {whole.status}{hint}", returncode=UNUSABLE)
+                hint = (
+                    "try --as, --header or --query"
+                    if settings.ALLOWED_HOSTS or settings.DEBUG
+                    else "ALLOWED_HOSTS is empty"
+                )
+                raise CommandError(f"{options['endpoint']} answered {whole.status}: {hint}", returncode=UNUSABLE)
             ladder = climb(lambda changes: made(changes, without))
         if without and ladder.start.body == whole.body:
             raise CommandError(f"the answer has no field {', '.join(without)}", returncode=UNUSABLE)
