@@ -112,6 +112,8 @@ class Compiled:
 
     def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
         """A function that fills the gaps of objects, each different one once."""
+        if not self.gaps:
+            return lambda objects: [escaped(each).encode() for each in objects]
         read = [gap.reader(context) for gap in self.gaps]
         known: list[dict[str, str]] = [{} if gap.personal else self.lasting for gap in self.gaps]
 
