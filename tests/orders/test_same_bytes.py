@@ -205,6 +205,7 @@ def by_serializers(client: APIClient, url: str) -> tuple[int, str, str | None, b
 
 # --- Methods that are said in SQL too
 
+
 @pytest.mark.parametrize("everywhere", [None, *Role.values])
 @pytest.mark.parametrize("here", [None, *Role.values])
 def test_what_may_be_done_is_the_same_for_all_roles_together(
