@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from rich import progress as bars
 from rich.console import Console
+from rich.text import Text
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -52,13 +53,19 @@ class Lines(Progress):
             sys.stderr.flush()
 
 
+class Count(bars.MofNCompleteColumn):
+    def render(self, task: bars.Task) -> Text:
+        """Not "0/?" where nothing will be counted."""
+        return super().render(task) if task.total or task.completed else Text()
+
+
 @dataclass(slots=True)
 class Bar(Progress):
     bar: bars.Progress = field(
         default_factory=lambda: bars.Progress(
             bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(),
-            bars.MofNCompleteColumn(),
+            Count(),
             bars.TimeElapsedColumn(),
             bars.TimeRemainingColumn(),
             console=Console(stderr=True),

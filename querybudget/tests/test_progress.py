@@ -45,6 +45,13 @@ def test_what_is_said_aside_finds_the_line_empty():
         assert both[: both.index(f"read {number}")].endswith(GONE)
 
 
+def test_where_nothing_is_counted_there_is_no_number():
+    script = "import time\nfrom querybudget.progress import progress\nwith progress('books'): time.sleep(0.3)"
+    ran = shown(script, NO_COLOR="1").shown
+    assert "books" in ran
+    assert "?" not in ran.replace("\x1b[?25", "")
+
+
 def test_no_color_means_no_colour():
     ran = shown(NO_COLOR="1")
     assert "3/3" in ran.shown
