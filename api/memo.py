@@ -30,3 +30,6 @@ class Memo(Generic[V]):
                 self._values.clear()
             self._values[of, text] = value
         return value
+
+    def clear(self) -> None:
+        self._values.clear()

@@ -13,9 +13,9 @@ there may be rolled back, and its revision given to something else.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.requests import inner
 from api.throttling import count
 
 PAGE_SECONDS = 3600
@@ -39,10 +40,11 @@ PAGE_MOST = 1_000_000  # bytes of a body that is kept
 LOCK_SECONDS = 10  # after which a computation counts as lost
 PREFIX = "page"
 TALLY = "pages"
+TALLY_SECONDS = 1.0
 
 R = TypeVar("R", bound=HttpResponseBase)
 Asked = Any
-"""DRF's request, or Django's with what was negotiated: `accepted_renderer` and `accepted_media_type`."""
+"""DRF's request, or Django's with its `target`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,6 @@ class CachedView(Protocol):
     """What this module asks of a view."""
 
     keeps_pages: bool
-    lookup: Lookup | None
 
     def freshness(self, request: Asked) -> Freshness: ...
     def count(self, request: Request) -> None: ...
@@ -82,9 +83,24 @@ class CachedView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked for, whoever asks."""
+
+    route: str
+    format: str
+    digest: hmac.HMAC  # of everything that makes a body what it is, but its audience and its data
+
+    def key(self, audience: str) -> str:
+        digest = self.digest.copy()
+        digest.update(audience.encode())
+        return f"{PREFIX}:{self.route}:{digest.hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """What is known of an answer once its request's user is."""
 
+    target: Target
     key: str
     stamp: str
     tag: str
@@ -99,26 +115,26 @@ def look(view: CachedView, request: Asked) -> Lookup:
     `If-None-Match` compares weakly (RFC 9110, 13.1.2), as compressing a transfer weakens its tag. Its
     `*` holds for whatever there is, so it is looked at when there is something.
     """
-    freshness = view.freshness(request)
-    key = page_key(request, freshness.audience)
+    freshness, target = view.freshness(request), target_of(request)
+    key = target.key(freshness.audience)
     tag = entity_tag(key, freshness.stamp)
-    given = tuple(known.removeprefix("W/") for known in parse_etags(request.headers.get("If-None-Match", "")))
-    asked_anew = "no-cache" in request.headers.get("Cache-Control", "").lower()
-    wanted = not asked_anew and tag not in given and are_kept(view, request)
-    return Lookup(key, freshness.stamp, tag, given, asked_anew, kept(key) if wanted else None)
+    given = tuple(known.removeprefix("W/") for known in parse_etags(request.META.get("HTTP_IF_NONE_MATCH", "")))
+    asked_anew = "no-cache" in request.META.get("HTTP_CACHE_CONTROL", "").lower()
+    wanted = not asked_anew and tag not in given and are_kept(view, target)
+    return Lookup(target, key, freshness.stamp, tag, given, asked_anew, kept(key) if wanted else None)
 
 
-def are_kept(view: CachedView, request: Asked) -> bool:
-    return view.keeps_pages and request.accepted_renderer.format == "json"
+def are_kept(view: CachedView, target: Target) -> bool:
+    return view.keeps_pages and target.format == "json"
 
 
-def settled(request: Asked, lookup: Lookup) -> HttpResponse | None:
+def settled(lookup: Lookup) -> HttpResponse | None:
     """The 304 or the fresh page that `lookup` found."""
     if lookup.tag in lookup.given:
         return labelled(HttpResponse(status=304), lookup.tag, "hit")
     if lookup.page is None or lookup.page.stamp != lookup.stamp:
         return None
-    tally(request, "hit")
+    tally(lookup.target, "hit")
     seconds = int(lookup.page.kept_at + PAGE_SECONDS - time.time())
     return unless_any(lookup, lookup.page.response(lookup.key, f"hit; ttl={seconds}"))
 
@@ -135,8 +151,11 @@ def answer(view: CachedView, request: Request, compute: Callable[[Request], Http
     if connection.in_atomic_block:
         view.count(request)
         return compute(request)
-    lookup = view.lookup or look(view, request)
-    return settled(request, lookup) or unless_any(lookup, computed(view, request, compute, lookup))
+    asked = inner(request)
+    if not hasattr(asked, "lookup"):
+        asked.lookup = look(view, request)
+    lookup: Lookup = asked.lookup
+    return settled(lookup) or unless_any(lookup, computed(view, request, compute, lookup))
 
 
 def computed(
@@ -144,12 +163,12 @@ def computed(
 ) -> HttpResponseBase:
     """While one request computes a page anew, others get the stale one, labelled as such; nobody waits."""
     key, page = lookup.key, lookup.page
-    if not are_kept(view, request):
+    if not are_kept(view, lookup.target):
         view.count(request)
         return labelled(compute(request), lookup.tag, "fwd=bypass")
     lock = f"{key}:{hashlib.sha256(lookup.stamp.encode()).hexdigest()[:16]}"
     if page and cache.add(lock, 1, LOCK_SECONDS) is False:  # None says that the cache is away
-        tally(request, "stale")
+        tally(lookup.target, "stale")
         return page.response(key, "hit; ttl=-1; detail=stale")
     try:
         view.count(request)
@@ -159,18 +178,22 @@ def computed(
         if page:
             cache.delete(lock)
     reason = "request" if lookup.asked_anew else "stale" if page else "miss"
-    tally(request, reason, flush=True)
+    tally(lookup.target, reason, flush=True)
     return labelled(response, lookup.tag, f"fwd={reason}; stored" if stored else f"fwd={reason}")
 
 
-def page_key(request: Asked, audience: str) -> str:
-    """Everything that makes a body what it is, but the data: also the secret key, which signs the cursors in it."""
-    query = sorted((name, value) for name, values in request.GET.lists() for value in values)
-    origin = f"{request.scheme}://{request.get_host()}{request.path}"  # `next` and `previous` are absolute
-    media_type = str(request.accepted_media_type)  # with its parameters: `application/json; indent=2` is another body
-    parts = [settings.RELEASE, audience, origin, urlencode(query), media_type]
-    digest = salted_hmac("api.pagecache", chr(0).join(parts), algorithm="sha256").hexdigest()
-    return f"{PREFIX}:{route(request)}:{digest}"
+def target_of(request: Asked) -> Target:
+    """The target of a request, which it bears from then on."""
+    plain = inner(request)
+    if not hasattr(plain, "target"):
+        query = sorted((name, value) for name, values in request.GET.lists() for value in values)
+        origin = f"{request.scheme}://{request.get_host()}{request.path}"  # `next` and `previous` are absolute
+        media_type = str(request.accepted_media_type)  # its parameters too: `application/json; indent=2` differs
+        parts = [settings.RELEASE, origin, urlencode(query), media_type, ""]
+        digest = salted_hmac("api.pagecache", chr(0).join(parts), algorithm="sha256")  # by the key that signs cursors
+        plain.target = Target(route(request), request.accepted_renderer.format, digest)
+    target: Target = plain.target
+    return target
 
 
 def route(request: Asked) -> str:
@@ -197,21 +220,16 @@ def keep(key: str, stamp: str, response: HttpResponse) -> bool:
     if response.status_code != 200 or len(response.content) > PAGE_MOST:
         cache.delete(key)  # or an older page would go on being served while others compute
         return False
-    small = zlib.compress(response.content, 1)
-    deflated = len(small) < len(response.content)
     headers = response.headers
-    value = (stamp, headers["Content-Type"], headers.get("Link", ""), time.time())
-    return bool(cache.set(key, (*value, deflated, small if deflated else response.content), PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says whether
+    value = (stamp, headers["Content-Type"], headers.get("Link", ""), response.content, time.time())
+    return bool(cache.set(key, value, PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says whether
 
 
 def kept(key: str) -> Page | None:
     """The page under `key`; None also for what can't be read: cut short, or of another layout."""
     try:
         value = cache.get(key)
-        if value is None:
-            return None
-        stamp, content_type, link, kept_at, deflated, body = value
-        return Page(stamp, content_type, link, zlib.decompress(body) if deflated else body, kept_at)
+        return Page(*value) if isinstance(value, tuple) else None
     except Exception:  # unpickling may raise anything
         return None
 
@@ -225,12 +243,15 @@ def labelled(response: R, tag: str, status: str) -> R:
 # --- Figures for `manage.py cache_stats`
 
 _counted: Counter[str] = Counter()  # of this process, since it last wrote them down
+_written = float("-inf")
 
 
-def tally(request: Asked, outcome: str, *, flush: bool = False) -> None:
-    """Count an outcome. Written down when something was computed, so that a hit stays one operation."""
-    _counted[f"{TALLY}:{route(request)}:{outcome}"] += 1
-    if not flush:
+def tally(target: Target, outcome: str, *, flush: bool = False) -> None:
+    """Count an outcome. Written down when something was computed, so that a hit stays one operation, and seldom."""
+    global _written
+    _counted[f"{TALLY}:{target.route}:{outcome}"] += 1
+    if not flush or time.monotonic() < _written + TALLY_SECONDS:
         return
+    _written = time.monotonic()
     for name in list(_counted):
         count(name, None, _counted.pop(name, 0))

@@ -25,6 +25,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from api.exceptions import TooLarge, Unavailable
+from api.requests import inner
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def problem(
         "detail": detail,
         "instance": request.path,
         "code": code,
-        "request_id": getattr(getattr(request, "_request", request), "id", ""),
+        "request_id": getattr(inner(request), "id", ""),
         "errors": errors or [],
     }
 

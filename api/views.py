@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import SAFE_METHODS
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,17 +21,18 @@ from rest_framework.viewsets import GenericViewSet
 
 from api import keyset, parameters
 from api.compiled import Compiled, compiled_for
+from api.early import Known
 from api.filters import MOST_ID, RepeatedFilter
 from api.memo import Memo
-from api.pagecache import Freshness, Lookup, answer, look, settled
+from api.pagecache import Freshness, answer
 from api.pagination import KeysetPagination
+from api.requests import inner
 from api.selection import Selection, apply, from_request
 from api.shaping import no_queries, plan_for
 from api.statements import Narrowing, conditions_of
 
 DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
 narrowings: Memo[Narrowing] = Memo()
-negotiations: Memo[tuple[BaseRenderer, str]] = Memo()
 
 
 class ApiView(APIView):
@@ -42,7 +42,7 @@ class ApiView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-cache")
         patch_vary_headers(response, ["Accept", "Authorization", "Accept-Encoding"])
-        quota = getattr(getattr(request, "_request", request), "quota", None)
+        quota = getattr(inner(request), "quota", None)
         if quota:
             for name, value in quota.headers().items():
                 response.headers[name] = value
@@ -69,7 +69,6 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     serializer_class: type[serializers.ModelSerializer[Any]]
     keeps_pages: bool = True
-    lookup: Lookup | None = None
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination
     lookup_field = "id"
@@ -89,41 +88,19 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     # --- What is computed, and what is known already
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return self.early(request) or super().dispatch(request, *args, **kwargs)
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.accepted_media_type in DENSE:
+            inner(request).known = Known.of(request)
 
-    def early(self, request: Any) -> HttpResponseBase | None:
-        """A 304 or a kept page, by the same steps as later but before DRF sets a request up; None for anything else.
-
-        What goes wrong here, does so again on the ordinary way, which has an answer to it. Nothing is asked
-        twice: the user is known to the request, and what was looked up to the view.
-        """
-        if request.method not in ("GET", "HEAD") or connection.in_atomic_block:
-            return None
-        try:
-            negotiated = negotiations.get(type(self), asked_format(request))
-            if negotiated is None:
-                return None
-            request.accepted_renderer, request.accepted_media_type = negotiated
-            (authenticator,) = self.get_authenticators()
-            identity = authenticator.authenticate(request)
-            if identity is None:
-                return None
-            request.user, request.auth = identity
-            if not all(permission.has_permission(request, self) for permission in self.get_permissions()):
-                return None
-            self.lookup = look(self, request)
-        except Exception:
-            return None
-        response = settled(request, self.lookup)
-        if response is None:
-            return None
-        self.headers = self.default_response_headers
-        return self.finalize_response(request, response)  # type: ignore[no-any-return]
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
-        negotiated = super().perform_content_negotiation(request, force)
-        return negotiated if force else negotiations.keep(type(self), asked_format(request), negotiated)
+    def admits(self, request: Any) -> bool:
+        """Whether `request`, which DRF has not set up, comes from somebody whom this view answers."""
+        (authenticator,) = self.get_authenticators()
+        identity = authenticator.authenticate(request)
+        if identity is None:
+            return False
+        request.user, request.auth = identity
+        return all(permission.has_permission(request, self) for permission in self.get_permissions())
 
     def freshness(self, request: Request) -> Freshness:
         """Who shares an answer of this view, and the revisions of all that it shows."""
@@ -240,8 +217,3 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         apply(selection, serializer)
         with no_queries():
             return serializer.data
-
-
-def asked_format(request: Request | HttpRequest) -> str:
-    """All that content negotiation looks at."""
-    return f"{request.META.get('HTTP_ACCEPT')} {request.GET.getlist('format')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ THREADS = 2  # what config/profile.toml was tuned to
 NONE: Mapping[str, str] = {}
 ANEW: Mapping[str, str] = {"Cache-Control": "no-cache"}  # ours computes the answer, whatever it has kept
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
+DEPLOYED = ROOT / ".venv-deployed" / "bin" / "python"  # what a deployment installs, and no tools for development
 
 
 class BenchError(Exception):
@@ -23,7 +25,8 @@ class BenchError(Exception):
 
 def ours(threads: int = THREADS, **variables: str) -> AbstractContextManager[Server]:
     """`python -m config.server`, without an access log."""
-    return measuring.server(threads, DJANGO_SETTINGS_MODULE="bench.settings", MALLOC_ARENA_MAX="2", **variables)
+    python = str(DEPLOYED) if DEPLOYED.exists() else sys.executable
+    return measuring.server(threads, python, DJANGO_SETTINGS_MODULE="bench.settings", MALLOC_ARENA_MAX="2", **variables)
 
 
 def on_waitress(name: str) -> AbstractContextManager[Server]:

@@ -17,6 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from api.models import Revision
+from api.requests import inner
 from api.statements import ANY, Conditions, Slot, Statement
 from businesses.models import User
 from businesses.scope import Scope, scope_of
@@ -37,7 +38,7 @@ class ScopeAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Scope] | None:
         """Asks the database once a request, whoever wants to know and however it ends."""
-        asked: Any = getattr(request, "_request", request)
+        asked: Any = inner(request)
         if not hasattr(asked, "identity"):
             try:
                 asked.identity = self.identify(request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.db.models import Q
 
@@ -25,7 +26,7 @@ class Grant:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """A user's grants, and the revisions of what they may see: each company, themselves, the catalogue."""
 
@@ -68,8 +69,13 @@ class Scope:
 
     def role(self, company: int, office: int) -> Role | None:
         """The highest role held at this office, None for a stranger."""
-        held = (grant.role for grant in self.grants if grant.company == company and grant.office in (None, office))
+        held = [role for role in map(self.roles.get, ((company, None), (company, office))) if role]
         return max(held, key=RANK.__getitem__, default=None)
+
+    @cached_property
+    def roles(self) -> dict[tuple[int, int | None], Role]:
+        """By company and office; a membership is unique in both."""
+        return {(grant.company, grant.office): grant.role for grant in self.grants}
 
     def allows(self, role: Role, company: int, office: int) -> bool:
         """Whether this user holds `role`, or a higher one, at this office."""

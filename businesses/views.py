@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from api import keyset, parameters, throttling
 from api.pagecache import Freshness
+from api.requests import inner
 from api.views import ApiView, ShapedViewSet
 from businesses import services, tokens
 from businesses.filters import CompanyFilter, OfficeFilter
@@ -141,7 +142,7 @@ class LoginView(ApiView):
         ):
             quota = throttling.take(policy, subject)
             if quota.remaining < 0:
-                request._request.quota = quota  # type: ignore[attr-defined]  # the answer tells which one is used up
+                inner(request).quota = quota  # the answer tells which one is used up
                 raise Throttled(quota.reset)
         user = authenticate(request, **credentials)
         if not isinstance(user, User):

@@ -54,14 +54,15 @@ MIDDLEWARE = [
     "config.deadline.DeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
+    "api.early.EarlyMiddleware",  # what it answers needs nothing of what follows
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -122,6 +123,7 @@ if REDIS_URL:
             "SOCKET_CONNECT_TIMEOUT": REDIS_SECONDS,
             "SOCKET_TIMEOUT": REDIS_SECONDS,
             "IGNORE_EXCEPTIONS": True,
+            "COMPRESSOR": "django_redis.compressors.lz4.Lz4Compressor",  # pages take a quarter
             "CONNECTION_POOL_KWARGS": {"connection_class": BreakingConnection},
         },
     }

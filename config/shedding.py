@@ -38,5 +38,5 @@ def queued_seconds(request: HttpRequest) -> float:
     That is milliseconds since 1970. 0 where it is not known, and where no router is in front, as there a
     client could set it.
     """
-    stamp = request.headers.get("X-Request-Start", "") if settings.BEHIND_ROUTER else ""
+    stamp = request.META.get("HTTP_X_REQUEST_START", "") if settings.BEHIND_ROUTER else ""
     return max(0.0, time.time() - int(stamp) / 1000) if stamp.isdecimal() and len(stamp) == 13 else 0.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from django.db import models
 
 from businesses.models import Role
-from businesses.scope import Scope
+from businesses.scope import RANK, Scope
 
 
 class Status(models.TextChoices):
@@ -28,11 +30,20 @@ TRANSITIONS: dict[Status, dict[Status, Role]] = {
 
 def may(scope: Scope, role: Role, *, company: int, office: int, placed_by: int) -> bool:
     """Whether this user may do to this order what needs `role`."""
-    own = placed_by == scope.user
-    return scope.allows(role if own or role != Role.BUYER else Role.APPROVER, company, office)
+    return suffices(scope.role(company, office), role, own=placed_by == scope.user)
 
 
-def allowed(scope: Scope, status: Status, *, company: int, office: int, placed_by: int) -> list[Status]:
+def allowed(scope: Scope, status: str, *, company: int, office: int, placed_by: int) -> list[str]:
     """The steps that this user may take from `status`."""
-    steps = TRANSITIONS[status].items()
-    return [to for to, role in steps if may(scope, role, company=company, office=office, placed_by=placed_by)]
+    return list(steps(status, scope.role(company, office), own=placed_by == scope.user))
+
+
+@cache
+def steps(status: str, held: Role | None, *, own: bool) -> tuple[str, ...]:
+    """Those that a role allows; a page asks for each of its orders."""
+    return tuple(to.value for to, role in TRANSITIONS[Status(status)].items() if suffices(held, role, own=own))
+
+
+def suffices(held: Role | None, needed: Role, *, own: bool) -> bool:
+    least = needed if own or needed != Role.BUYER else Role.APPROVER
+    return held is not None and RANK[held] >= RANK[least]

@@ -100,13 +100,14 @@ class Watch:
     @contextlib.contextmanager
     def resume(self) -> Iterator[None]:
         """See the queries of this block too; used for each piece of a streamed body."""
-        token = self._listen()
+        token = self.listen()
         try:
             yield
         finally:
             listening.reset(token)
 
-    def _listen(self) -> Token[tuple[Watch, ...]]:
+    def listen(self) -> Token[tuple[Watch, ...]]:
+        """See the queries of this context until `listening` is reset by the token."""
         around = open_watches()
         if self.process_wide or self in around:
             return listening.set(around)
@@ -114,7 +115,7 @@ class Watch:
 
     def __enter__(self) -> Self:
         self.open()
-        self._token = self._listen()
+        self._token = self.listen()
         return self
 
     def __exit__(

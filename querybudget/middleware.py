@@ -53,7 +53,8 @@ class QueryBudgetMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self.asynchronous = iscoroutinefunction(get_response)
+        if self.asynchronous:
             markcoroutinefunction(self)
         try:
             self.options, self.ledger = configured()
@@ -66,7 +67,7 @@ class QueryBudgetMiddleware:
         listener = partial(self.captured, report.id) if report else self.measured
         measurement = Measurement(request, watch=Watch(detail=report is not None), listener=listener)
         url = report.url if report else ""
-        if iscoroutinefunction(self):
+        if self.asynchronous:
             return self.awaited(measurement, url)
         with measuring(measurement):
             response = self.get_response(request)

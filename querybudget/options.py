@@ -22,6 +22,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,7 @@ class Options:
         return with_variant(booked, found.name) if found else booked
 
 
+@lru_cache(maxsize=10_000)  # for each request, and clients may make methods up
 def _matches(endpoint: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(endpoint, pattern) for pattern in patterns)
 

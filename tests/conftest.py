@@ -60,11 +60,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """No test sees another's throttle counters, or a breaker that another's dead Redis opened."""
+    """No test sees another's throttle counters and known URLs, or a breaker that another's dead Redis opened."""
     from django.core.cache import cache
 
+    from api import early
     from api.breaker import breaker
 
+    early.known.clear()
     breaker.closed()
     cache.clear()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -13,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
 
-from api import pagecache
+from api import early, pagecache
 from businesses.models import Address, Company, Membership, Office, Role, User
 from orders.models import Order, Product
 from tests import factories, outages
@@ -196,6 +195,7 @@ def test_what_another_release_kept_is_not_read(client: Any, settings: Any) -> No
     """Two releases serve side by side while one replaces the other."""
     first = client.get(URL)
     settings.RELEASE = "another"
+    early.known.clear()  # another process
     other = client.get(URL)
     assert status(other) == "miss"
     assert other.headers["ETag"] != first.headers["ETag"]
@@ -207,6 +207,7 @@ def test_pages_with_cursors_are_not_kept_beyond_the_key_that_signed_them(
     factories.order(office, owner)
     client.get(f"{URL}?limit=1")
     settings.SECRET_KEY = "another-key-for-tests-0123456789-0123456789-0123456789"
+    early.known.clear()  # another process
     following = client.get(f"{URL}?limit=1").json()["next"]
     assert client.get(following).status_code == 200
 
@@ -238,19 +239,17 @@ def test_no_cache_in_any_form(client: Any, given: str) -> None:
 
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
-@pytest.mark.parametrize("damage", ["empty", "cut short", "no pickle", "a class that is gone", "a body cut short"])
+@pytest.mark.parametrize("damage", ["empty", "cut short", "no pickle", "a class that is gone"])
 def test_what_can_not_be_read_is_a_miss(client: Any, damage: str) -> None:
     first = client.get(URL)
     (key,) = page_keys()
     redis, name = cache.client.get_client(), cache.make_key(key)  # type: ignore[attr-defined]
     raw = redis.get(name)
-    value = pickle.loads(raw)  # noqa: S301 of our own making
     damaged = {
         "empty": b"",
         "cut short": raw[: len(raw) // 2],
         "no pickle": b"\xff\x00 nothing",
         "a class that is gone": b"\x80\x04\x8c\rapi.pagecache\x94\x8c\x04Gone\x94\x93\x94.",
-        "a body cut short": pickle.dumps((*value[:-1], value[-1][:20])),
     }[damage]
     redis.set(name, damaged)
     again = client.get(URL)

@@ -1,16 +1,19 @@
-"""What is known already is answered before DRF sets a request up; everything else goes its ordinary way."""
+"""A URL that is known is answered before DRF sets a request up; everything else goes its ordinary way."""
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rest_framework.views import APIView
 
+from api import early
 from businesses import authentication
 from businesses.models import Membership, User
 from orders.models import Order
+from orders.views import OrderViewSet
 from tests import factories
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -50,7 +53,7 @@ def test_a_hit_and_a_304_are_early_and_alike(
     unchanged = getattr(client, method)(url, headers={"If-None-Match": first.headers["ETag"]})
     assert set_up == []
     assert (hit.status_code, unchanged.status_code) == (200, 304)
-    monkeypatch.setattr("api.views.ShapedViewSet.early", lambda view, request: None)
+    monkeypatch.setattr("api.early.Known.answer", lambda known, request: None)
     later = getattr(client, method)(url)
     assert set_up == [url]
     assert later.content == hit.content
@@ -62,8 +65,80 @@ def headers(response: Any) -> dict[str, str]:
     return {
         name: value.partition("; ttl")[0]
         for name, value in response.headers.items()
-        if name not in ("X-Request-Id", "Server-Timing")
+        if name not in ("X-Request-Id", "Server-Timing", "RateLimit")
     }
+
+
+COMPUTED = [*URLS, "/api/orders/export", "/api/orders/{key}/events", "/api/companies", "/api/addresses", "/api/me"]
+
+
+@pytest.mark.parametrize("url", COMPUTED)
+def test_what_is_computed_is_alike_too(client_of: Any, owner: User, order: Order, set_up: list[str], url: str) -> None:
+    client, url, anew = client_of(owner), url.format(key=order.pk), {"Cache-Control": "no-cache"}
+    ordinary, known = client.get(url, headers=anew), client.get(url, headers=anew)
+    assert set_up == [url]
+    assert known.getvalue() == ordinary.getvalue()
+    assert headers(known) == headers(ordinary)
+
+
+@pytest.mark.parametrize("url", ["/api/orders", "/api/orders/export"])
+def test_who_takes_it_compressed_gets_it_so(client_of: Any, owner: User, order: Order, url: str) -> None:
+    client, compressed = client_of(owner), {"Accept-Encoding": "gzip"}
+    plain = client.get(url)
+    body = plain.getvalue()
+    for _ in range(2):
+        answered = client.get(url, headers=compressed)
+        assert answered.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(answered.getvalue()) == body
+        assert answered.headers["ETag"] == f"W/{plain.headers['ETag']}"
+        assert client.get(url, headers=compressed | {"If-None-Match": answered.headers["ETag"]}).status_code == 304
+
+
+def test_what_goes_wrong_is_answered_on_the_ordinary_way(
+    client_of: Any, owner: User, order: Order, set_up: list[str], settings: Any
+) -> None:
+    settings.THROTTLES = settings.THROTTLES | {"user": (2, 60)}
+    client, anew = client_of(owner), {"Cache-Control": "no-cache"}
+    answers = [client.get("/api/orders", headers=anew) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+    assert [answer.headers["RateLimit"].partition(";t=")[0] for answer in answers] == [
+        '"user";r=1', '"user";r=0', '"user";r=0', '"user";r=0',
+    ]  # fmt: skip
+    assert set_up == ["/api/orders"] * 3
+
+
+def test_a_request_that_goes_both_ways_is_counted_once(
+    client_of: Any, owner: User, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, anew = client_of(owner), {"Cache-Control": "no-cache"}
+    before = client.get("/api/orders", headers=anew).headers["RateLimit"]
+    monkeypatch.setattr(OrderViewSet, "listed", failing_once(OrderViewSet.listed))
+    after = client.get("/api/orders", headers=anew)
+    assert after.status_code == 200
+    assert left(before) - left(after.headers["RateLimit"]) == 1
+
+
+def left(limit: str) -> int:
+    return int(limit.partition("r=")[2].partition(";")[0])
+
+
+def failing_once(method: Callable[..., Any]) -> Callable[..., Any]:
+    failures = [RuntimeError]
+
+    def tried(*arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return method(*arguments)
+
+    return tried
+
+
+@pytest.mark.parametrize("status", [400, 404, 406])
+def test_only_what_was_answered_becomes_known(client_of: Any, owner: User, status: int) -> None:
+    url = {400: "/api/orders?bogus=1", 404: "/api/orders/999999", 406: "/api/orders"}[status]
+    headers = {"Accept": "image/png"} if status == 406 else {}
+    assert client_of(owner).get(url, headers=headers).status_code == status
+    assert not early.known._values
 
 
 def revoked(client: Any, owner: User) -> None:

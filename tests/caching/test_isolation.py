@@ -172,8 +172,8 @@ def impersonal(scope: Scope) -> str:
 
 
 def leave_the_audience_out(patch: pytest.MonkeyPatch) -> None:
-    page_key = pagecache.page_key
-    patch.setattr(pagecache, "page_key", lambda request, audience: page_key(request, ""))
+    key = pagecache.Target.key
+    patch.setattr(pagecache.Target, "key", lambda target, audience: key(target, ""))
 
 
 def leave_the_stamp_out(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""Requests whose URL is known: what was found out for it once is not found out again.
+
+Part of what a request goes through depends on who asks, the rest on nothing but its URL and `Accept`: which view it
+leads to, what the view answers with, and that no session, form or redirect is involved. The rest is remembered from
+the first answer. Who asks for the same again is resolved as ever, by the view's own authentication, permissions and
+revisions, and answered by the view's own method, a 304 and a kept page before all else; between them stand neither
+DRF's set-up nor the middleware that such requests have no need of.
+
+What goes wrong here does so again on the ordinary way, which has an answer to it. Nothing is asked twice: the
+identity, the page that was looked up and the quota stay with the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
+from rest_framework.renderers import BaseRenderer
+from rest_framework.response import Response
+
+from api.memo import Memo
+from api.pagecache import Target, target_of
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A GET of a `ShapedViewSet`: what its URL leads to."""
+
+    match: ResolverMatch
+    renderer: BaseRenderer
+    media_type: str
+    target: Target
+
+    @classmethod
+    def of(cls, request: Any) -> Known:
+        """What DRF has found out for its request."""
+        return cls(request.resolver_match, request.accepted_renderer, request.accepted_media_type, target_of(request))
+
+    def answer(self, request: Any) -> HttpResponseBase | None:
+        """None where the ordinary way has to answer."""
+        func: Any = self.match.func
+        view = func.cls(**func.initkwargs)
+        view.request, view.args, view.kwargs = request, self.match.args, dict(self.match.kwargs)
+        view.action_map, view.action, view.format_kwarg = func.actions, func.actions["get"], None
+        for method, action in func.actions.items():
+            setattr(view, method, getattr(view, action))
+        request.resolver_match, request.target, request.query_params = self.match, self.target, request.GET
+        request.accepted_renderer, request.accepted_media_type = self.renderer, self.media_type
+        try:
+            if not view.admits(request):
+                return None
+            view.headers = view.default_response_headers
+            response = view.get(request, **view.kwargs)
+            response = view.finalize_response(request, response)
+            if isinstance(response, Response):
+                response.render()
+        except Exception:
+            return None
+        if not response.streaming:
+            response.headers["Content-Length"] = str(len(response.content))
+        return response  # type: ignore[no-any-return]
+
+
+known: Memo[Known] = Memo()
+
+
+class EarlyMiddleware:
+    """Stands inside of all middleware that belongs to every answer, and outside of what only some requests need."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD") or connection.in_atomic_block:
+            return self.get_response(request)
+        url = url_of(request)
+        found = known.get(None, url)
+        response = (found and found.answer(request)) or self.get_response(request)
+        if found is None and response.status_code == 200 and hasattr(request, "known"):
+            known.keep(None, url, request.known)
+        return response
+
+
+def url_of(request: HttpRequest) -> str:
+    """All of a request that matters here."""
+    names = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT")
+    return repr((request.scheme, *map(request.META.get, names)))
