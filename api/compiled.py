@@ -5,8 +5,8 @@ its column as DRF would. The text is made once by the ORM's compiler; a request 
 what comes back. The serializer stays the declaration: what can't be said in SQL raises
 UncompilableError, whose message says why, and is rendered by the serializer itself.
 
-A method or property stays Python. SQL leaves a gap with the columns that it `@needs`, as JSON between two
-control characters, which no JSON text contains; each different gap is filled once a request.
+A method or property whose `@needs` gives no SQL stays Python. SQL leaves a gap with the columns that it needs, as
+JSON between two control characters, which no JSON text contains; each different gap is filled once a request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any
@@ -44,7 +44,7 @@ from rest_framework import serializers
 from api import keyset
 from api.selection import Selection, apply, object_of
 from api.shaping import attribute, key_of, no_queries, relation_name
-from api.spelling import Bound, Joined, Spelt, Text, escaped, joined, or_null, spelling_of, spelt, stored
+from api.spelling import Bound, InSql, Joined, Spelt, Text, escaped, joined, or_null, spelling_of, spelt, stored
 from api.statements import Conditions, Narrowing, Slot, Statement
 
 GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
@@ -103,10 +103,17 @@ class Compiled:
     model: type[Model]
     expression: Expression
     gaps: tuple[Gap, ...]
+    written: tuple[InSql, ...]  # the methods among it
     lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # gaps that are not personal, and what fills them
+
+    def given(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request brings for the slots of the expression."""
+        return {name: value for each in self.written for name, value in each.values(context).items()}
 
     def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
         """A function that fills the gaps of objects, each different one once."""
+        if not self.gaps:
+            return lambda objects: [escaped(each).encode() for each in objects]
         read = [gap.reader(context) for gap in self.gaps]
         known: list[dict[str, str]] = [{} if gap.personal else self.lasting for gap in self.gaps]
 
@@ -128,25 +135,34 @@ class Compiled:
 
         return complete
 
-    def one(self, narrowing: Narrowing, key: int) -> str | None:
+    def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
         """The object with this key, its gaps open; None if there is none within `narrowing`."""
-        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, narrowing.checked(), value0=key)
+        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, narrowing.checked(), **given, value0=key)
         return rows[0][0] if rows else None
 
     def page(
-        self, alias: str, narrowing: Narrowing, order: keyset.Order, cursor: keyset.Cursor | None, limit: int
+        self,
+        alias: str,
+        narrowing: Narrowing,
+        given: Mapping[str, Any],
+        order: keyset.Order,
+        cursor: keyset.Cursor | None,
+        limit: int,
     ) -> keyset.Page[str]:
         """One query for `limit` objects, their gaps open, and the one that tells whether there are more."""
         backwards = cursor is not None and cursor.backwards
         operator = order.beyond(backwards=backwards) if cursor else ""
         values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
-        rows = statement(self, order, operator, backwards=backwards, limit=limit + 1).rows(alias, narrowing, **values)
+        beyond = statement(self, order, operator, backwards=backwards, limit=limit + 1)
+        rows = beyond.rows(alias, narrowing, **given, **values)
         page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
         return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
 
-    def all(self, alias: str, narrowing: Narrowing, order: keyset.Order, size: int) -> Generator[list[str], None, None]:
+    def all(
+        self, alias: str, narrowing: Narrowing, given: Mapping[str, Any], order: keyset.Order, size: int
+    ) -> Generator[list[str], None, None]:
         """Every object, its gaps open, `size` at a time through a server-side cursor."""
-        for rows in statement(self, order).chunks(alias, narrowing, size):
+        for rows in statement(self, order).chunks(alias, narrowing, size, **given):
             yield [row[0] for row in rows]
 
 
@@ -192,8 +208,8 @@ def compiled(serializer: serializers.BaseSerializer[Any]) -> Compiled:
     """
     shape = object_of(serializer)
     model: type[Model] = shape.Meta.model  # type: ignore[attr-defined]
-    gaps: list[Gap] = []
-    return Compiled(model, Place(model, "", gaps).object(shape), tuple(gaps))
+    place = Place(model)
+    return Compiled(model, place.object(shape), tuple(place.gaps), tuple(place.written))
 
 
 def row(model: type[Model], fields: Mapping[str, Bound], columns: Mapping[str, Field[Any, Any]]) -> Expression:
@@ -207,7 +223,7 @@ def row(model: type[Model], fields: Mapping[str, Bound], columns: Mapping[str, F
     pieces: list[Expression | str] = []
     for name, field in fields.items():
         if isinstance(field, serializers.Serializer):
-            shown = Place(model, "", []).beyond(name, field, last=True).object(field)
+            shown = Place(model).beyond(name, field, last=True).object(field)
         elif spelling := spelling_of(field, columns[name]):
             shown = spelling(F(name))
         else:
@@ -224,8 +240,9 @@ class Place:
     """`model`, reached from the rows through the to-one lookups `prefix`."""
 
     model: type[Model]
-    prefix: str
-    gaps: list[Gap]
+    prefix: str = ""
+    gaps: list[Gap] = dataclasses.field(default_factory=list)
+    written: list[InSql] = dataclasses.field(default_factory=list)
 
     def object(self, serializer: serializers.Serializer[Any]) -> Expression:
         if type(serializer).to_representation is not ROW:
@@ -261,7 +278,7 @@ class Place:
             raise UncompilableError(f"{where(field)}: {name} is no relation to one row")
         if may_be_null(found) and not (last and isinstance(found, ForeignObject)) and not field.allow_null:
             raise UncompilableError(f"{where(field)}: without {name} DRF leaves the field out")
-        return Place(found.related_model, f"{self.prefix}{name}__", self.gaps)  # type: ignore[arg-type]
+        return replace(self, model=found.related_model, prefix=f"{self.prefix}{name}__")  # type: ignore[arg-type]
 
     def optional(self, there: Place, field: Bound, shown: Expression) -> Expression:
         """`shown`, or null where there is no row to show it of; a row of an object is always there."""
@@ -279,7 +296,11 @@ class Place:
             if spelling is not None:
                 shown = spelling(F(f"{self.prefix}{column.attname}"))
                 return or_null(shown) if column.null else shown
-        return self.gap(field, column)
+        in_sql = getattr(reader_of(self.model, field), "sql", None) if column is None else None
+        if in_sql is None:
+            return self.gap(field, column)
+        self.written.append(in_sql)
+        return in_sql.expression(lambda name: F(f"{self.prefix}{name}"))  # type: ignore[no-any-return]
 
     def gap(self, field: Bound, column: Any) -> Expression:
         """Columns for Python to read; of this model only, as an instance without its relations is what it gets."""
@@ -304,7 +325,7 @@ class Place:
             raise UncompilableError(f"{where(field)}: a collection of its own kind")
         if not model._meta.ordering:
             raise UncompilableError(f"{where(field)}: rows of {model.__name__} have no order (Meta.ordering)")
-        each = Place(model, "", self.gaps).object(object_of(field))
+        each = replace(self, model=model, prefix="").object(object_of(field))
         rows = model._default_manager.filter(**{relation.field.name: OuterRef(f"{self.prefix}pk")})
         texts: Any = Joined(rows.values_list(each))
         return joined(["[", texts, "]"])
@@ -316,13 +337,14 @@ def may_be_null(relation: Any) -> bool:
 
 def needed(model: type[Model], field: Bound) -> Iterator[Field[Any, Any]]:
     """The columns of `model` that a method, or a property, of it reads by its own declaration."""
+    yield from columns_of(model, reader_of(model, field), field)
+
+
+def reader_of(model: type[Model], field: Bound) -> Any:
+    """What declares with `@needs` what it reads."""
     if isinstance(field, serializers.SerializerMethodField):
-        reader: Any = getattr(field.parent, str(field.method_name))
-    elif field.source == "*":
-        reader = type(field)
-    else:
-        reader = property_of(model, field.source_attrs[-1])
-    yield from columns_of(model, reader, field)
+        return getattr(field.parent, str(field.method_name))
+    return type(field) if field.source == "*" else property_of(model, field.source_attrs[-1])
 
 
 def columns_of(model: type[Model], reader: Any, field: Bound) -> Iterator[Field[Any, Any]]:

@@ -23,6 +23,7 @@ from django.db.models import Field, ForeignObjectRel, Model, Prefetch, QuerySet
 from rest_framework import serializers
 
 from api.selection import Selection, apply, object_of
+from api.spelling import InSql
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +39,14 @@ class QueryWhileRenderingError(Exception):
     """Rendering asked the database for something that the plan did not fetch."""
 
 
-def needs(*paths: str) -> Callable[[F], F]:
+def needs(*paths: str, sql: InSql | None = None) -> Callable[[F], F]:
     """Declare what a serializer's method or a model's property reads: `@needs("placed_by.name", "status")`.
 
-    Paths are relative to the model; a to-many step (`lines.total`) fetches all its rows.
+    Paths are relative to the model; a to-many step (`lines.total`) fetches all its rows. `sql` says the same in SQL.
     """
 
     def declare(function: F) -> F:
-        function.needs = paths  # type: ignore[attr-defined]
+        function.needs, function.sql = paths, sql  # type: ignore[attr-defined]
         return function
 
     return declare

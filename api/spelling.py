@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +36,22 @@ Bound = serializers.Field[Any, Any, Any, Any]
 Spelling = Callable[[F], Expression]
 
 
+def nothing(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class InSql:
+    """How SQL writes the JSON that a serializer's method or a model's property gives.
+
+    `expression` gets a function from a column's name to the column. `values` are those of the expression's slots in
+    a request, made of a serializer's context.
+    """
+
+    expression: Callable[[Callable[[str], F]], Expression]
+    values: Callable[[Mapping[str, Any]], Mapping[str, Any]] = nothing
+
+
 def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
     """How SQL writes `column` as `field` does; None where it is left to the field."""
     for kind, matches, spelling in SPELLINGS:
@@ -53,7 +70,7 @@ def stored(column: Any) -> Field[Any, Any]:
     return kind  # type: ignore[no-any-return]
 
 
-def text(column: F) -> Expression:
+def text(column: Expression | F) -> Expression:
     return Spelt(column, template="to_json(%(expressions)s)")
 
 
@@ -151,6 +168,17 @@ class Spelt(Func):
 
     def get_group_by_cols(self) -> list[Any]:
         return [column for source in self.source_expressions for column in source.get_group_by_cols()]
+
+
+class Formula(Func):
+    """A text, by a template that has `{}` for each source, in their order."""
+
+    output_field = TextField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
+        compiled = [compiler.compile(source) for source in self.source_expressions]
+        sql = self.extra["template"].format(*(part for part, _ in compiled))
+        return sql, tuple(value for _, values in compiled for value in values)
 
 
 def or_null(shown: Expression) -> Expression:

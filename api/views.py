@@ -130,10 +130,11 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return self.get_paginated_response(self.render(rows, selection, many=True))
 
     def listed_by_the_database(self, request: Request, compiled: Compiled) -> HttpResponse:
-        narrowing, alias = self.narrowing(request), self.database()
         pagination: Any = self.paginator
-        objects = pagination.read(request, self, compiled.model, partial(compiled.page, alias, narrowing))
-        return pagination.written_response(compiled.filler(self.get_serializer_context())(objects))  # type: ignore[no-any-return]
+        context = self.get_serializer_context()
+        page = partial(compiled.page, self.database(), self.narrowing(request), compiled.given(context))
+        objects = pagination.read(request, self, compiled.model, page)
+        return pagination.written_response(compiled.filler(context)(objects))  # type: ignore[no-any-return]
 
     # --- Answers that the database writes
 
@@ -185,10 +186,11 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         audience = self.freshness(request).audience
         one = type(self), "one"
         narrowing = narrowings.get(one, audience) or narrowings.keep(one, audience, conditions_of(self.visible()))
-        written = compiled.one(narrowing, key) if key <= MOST_ID else None
+        context = self.get_serializer_context()
+        written = compiled.one(narrowing, compiled.given(context), key) if key <= MOST_ID else None
         if written is None:
             raise self.not_found()
-        (body,) = compiled.filler(self.get_serializer_context())([written])
+        (body,) = compiled.filler(context)([written])
         return HttpResponse(body, "application/json", status_code, headers=headers)
 
     def not_found(self) -> NotFound:

@@ -67,8 +67,8 @@ class Scope:
             condition |= Q(**{f"{office}__in": single})
         return condition or Q(pk__in=[])
 
-    def role(self, company: int, office: int) -> Role | None:
-        """The highest role held at this office, None for a stranger."""
+    def role(self, company: int, office: int | None) -> Role | None:
+        """The highest role held at this office, or in all of the company (None); None for a stranger."""
         held = [role for role in map(self.roles.get, ((company, None), (company, office))) if role]
         return max(held, key=RANK.__getitem__, default=None)
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 from django.db import models
+from django.db.models import Expression, F, Value
 
+from api.spelling import Formula, InSql, spelt
+from api.statements import Slot
 from businesses.models import Role
 from businesses.scope import RANK, Scope
 
@@ -47,3 +53,42 @@ def steps(status: str, held: Role | None, *, own: bool) -> tuple[str, ...]:
 def suffices(held: Role | None, needed: Role, *, own: bool) -> bool:
     least = needed if own or needed != Role.BUYER else Role.APPROVER
     return held is not None and RANK[held] >= RANK[least]
+
+
+# --- The same in SQL: what a role allows is asked of `steps` and looked up by each row
+
+STEPS_BY_ROLE = json.dumps(
+    {
+        role: {
+            status: {own: spelt(steps(status, Role(role), own=own == "true")) for own in ("true", "false")}
+            for status in Status.values
+        }
+        for role in Role.values
+    }
+)
+
+
+def looked_up(column: Callable[[str], F]) -> Expression:
+    place = column("company_id"), column("office_id")
+    return Formula(
+        Value(STEPS_BY_ROLE),
+        Value(Slot("roles")),
+        *place,
+        Value(Slot("roles")),
+        place[0],
+        column("status"),
+        column("placed_by_id"),
+        Value(Slot("user")),
+        template="coalesce({}::jsonb -> coalesce({}::jsonb ->> concat({}, '/', {}), {}::jsonb ->> concat({}, '/*')) "
+        "-> {} ->> ({} = {})::text, '[]')",
+    )
+
+
+def held(context: Mapping[str, Any]) -> dict[str, Any]:
+    """The user, and their highest role in each office that a grant of theirs names and in each whole company."""
+    scope: Scope = context["request"].auth
+    roles = {f"{company}/{office or '*'}": scope.role(company, office) for company, office in scope.roles}
+    return {"roles": json.dumps(roles), "user": scope.user}
+
+
+IN_SQL = InSql(looked_up, held)

@@ -167,8 +167,9 @@ class OrderExportViewSet(OrderViewSet):
         encoding = export.ndjson if renderer.format == "ndjson" else export.csv_of(self.serializer_class, selection)
         alias, compiled = self.database(), self.compiled(request, selection)
         if compiled:
-            slices = compiled.all(alias, self.narrowing(request), order, export.SLICE)
-            objects = export.written(slices, compiled.filler(self.get_serializer_context()))
+            context = self.get_serializer_context()
+            slices = compiled.all(alias, self.narrowing(request), compiled.given(context), order, export.SLICE)
+            objects = export.written(slices, compiled.filler(context))
         else:
             plan = plan_for(self.serializer_class, selection, order.columns)
             orders = plan.shape(self.filter_queryset(self.visible().using(alias))).order_by(*order.names())

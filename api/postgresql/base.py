@@ -21,6 +21,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         return super().get_connection_params() | {"connection_factory": Connection, "cursor_factory": Cursor}
 
+    def make_debug_cursor(self, cursor: Any) -> Any:
+        if isinstance(cursor, Cursor):
+            cursor.shows = True
+        return super().make_debug_cursor(cursor)
+
     def is_usable(self) -> bool:
         """Asks the server only where something is waiting to be read, or where a query has failed before."""
         return (not self.errors_occurred and self.quiet()) or super().is_usable()

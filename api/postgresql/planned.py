@@ -54,13 +54,15 @@ class Connection(watchdog.Connection):
 
 class Cursor(psycopg2.extensions.cursor):
     connection: Connection
+    shows: bool = False  # whether somebody looks at the SQL that is sent
 
     def execute(self, query: Any, vars: Any = None) -> Any:
         """As psycopg2 does it, but for `Planned` parameters outside a transaction, which a refusal would spoil."""
-        if type(vars) is not Planned or self.connection.prepared is None or not self.connection.autocommit:
+        known = self.connection.prepared
+        if type(vars) is not Planned or known is None or self.shows or not self.connection.autocommit:
             return super().execute(query, vars)
         try:
-            return super().execute(self.prepared(self.connection.prepared, query, vars))
+            return super().execute(self.prepared(known, query, vars))
         except psycopg2.Error as error:
             if error.pgcode not in REFUSALS:
                 raise

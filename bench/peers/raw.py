@@ -1,6 +1,6 @@
 """The practical limit: a bare WSGI application, psycopg2, two prepared statements, JSON built by PostgreSQL.
 
-No framework, no validation, no error documents; for members of whole companies only.
+No framework, no validation, no error documents; for members of one whole company only.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ import psycopg2
 from bench.peers import access
 from bench.peers.sql import ORDER_JSON, RELATED
 
-PREPARE = f"""
+SCOPE = """
     PREPARE scope (text) AS
     SELECT t.expiry, u.id, m.company_id, m.office_id, m.role
     FROM knox_authtoken t JOIN businesses_user u ON u.id = t.user_id AND u.is_active
     JOIN businesses_membership m ON m.user_id = u.id
-    WHERE t.digest = $1;
-    PREPARE page (bigint[], timestamptz, bigint, int, bigint, json, json) AS
-    SELECT {ORDER_JSON.format(user="$5", own="$6", others="$7")}, o.placed_at, o.id
-    FROM (
-        SELECT * FROM orders_order WHERE company_id = ANY ($1) AND (placed_at, id) < ($2, $3)
-        ORDER BY placed_at DESC, id DESC LIMIT $4
-    ) o {RELATED} ORDER BY o.placed_at DESC, o.id DESC
+    WHERE t.digest = $1
+"""
+# For one company and one limit each: with parameters in their places PostgreSQL plans for any number of rows.
+PAGE = f"""
+    PREPARE {{name}} (bigint, json, json, timestamptz, bigint) AS
+    SELECT {ORDER_JSON.format(user="$1", own="$2", others="$3")}, o.placed_at, o.id
+    FROM orders_order o {RELATED}
+    WHERE o.company_id = {{company:d}} AND (o.placed_at, o.id) < ($4, $5)
+    ORDER BY o.placed_at DESC, o.id DESC LIMIT {{limit:d}}
 """  # noqa: S608 constants
 FIRST = ("infinity", 2**63 - 1)
 
@@ -39,9 +41,18 @@ def cursor():
     if not hasattr(threads, "cursor"):
         connection = psycopg2.connect(os.environ["DATABASE_URL"])
         connection.autocommit = True
-        threads.cursor = connection.cursor()
-        threads.cursor.execute(PREPARE)
+        threads.cursor, threads.prepared = connection.cursor(), set()
+        threads.cursor.execute(SCOPE)
     return threads.cursor
+
+
+def page(company, limit):
+    """The name of the statement for a page of `limit` orders of this company."""
+    name = f"page_{company:d}_{limit:d}"
+    if name not in threads.prepared:
+        threads.cursor.execute(PAGE.format(name=name, company=company, limit=limit))
+        threads.prepared.add(name)
+    return name
 
 
 def application(environ, start_response):
@@ -56,9 +67,9 @@ def application(environ, start_response):
     query = parse_qs(environ["QUERY_STRING"])
     limit = int(query.get("limit", ["50"])[0])
     after = base64.urlsafe_b64decode(query["cursor"][0]).decode().split("|") if "cursor" in query else FIRST
-    companies, _ = access.visible(grants)
+    (company,), _ = access.visible(grants)
     own, others = steps(user, grants, user), steps(user, grants, 0)
-    database.execute("EXECUTE page (%s, %s, %s, %s, %s, %s, %s)", [companies, *after, limit + 1, user, own, others])
+    database.execute(f"EXECUTE {page(company, limit + 1)} (%s, %s, %s, %s, %s)", [user, own, others, *after])
     found = database.fetchall()
     following = "null"
     if len(found) > limit:

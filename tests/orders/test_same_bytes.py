@@ -92,8 +92,7 @@ worlds = st.fixed_dictionaries(
             ),
             max_size=2,
         ),
-        "role": st.sampled_from(Role.values),
-        "one_office": st.booleans(),
+        "roles": st.dictionaries(st.none() | st.integers(0, 2), st.sampled_from(Role.values), min_size=1, max_size=3),
     }
 )
 
@@ -189,9 +188,11 @@ def build(world: dict[str, Any]) -> tuple[dict[str, int], User]:
             factories.active_address(placers[-1], **address)
             Address.objects.create(user=placers[-1], active=False, **address)
     reader = placers[0]
-    Membership.objects.create(
-        user=reader, company=company, office=offices[0] if world["one_office"] else None, role=world["role"]
-    )
+    roles = {
+        number if number is None else offices[number % len(offices)]: held for number, held in world["roles"].items()
+    }
+    for office, held in roles.items():
+        Membership.objects.create(user=reader, company=company, office=office, role=held)
     for values in world["products"]:
         factories.product(**values)
     order = None
@@ -223,3 +224,30 @@ def rendered(ask: Callable[[], T]) -> T:
     with pytest.MonkeyPatch.context() as patch, unmeasured():
         patch.setattr(ShapedViewSet, "written_by_database", lambda view, request: False)
         return ask()
+
+
+# --- Methods that are said in SQL too
+
+
+@pytest.mark.parametrize("everywhere", [None, *Role.values])
+@pytest.mark.parametrize("here", [None, *Role.values])
+def test_what_may_be_done_is_the_same_for_all_roles_together(
+    client_of: Any, everywhere: str | None, here: str | None
+) -> None:
+    company = factories.company()
+    offices, reader, other = [factories.office(company) for _ in range(2)], factories.user(), factories.user()
+    for office, role in ((None, everywhere), (offices[0], here), (offices[1], Role.VIEWER)):
+        if role:
+            Membership.objects.create(user=reader, company=company, office=office, role=role)
+    for office in offices:
+        for placed_by in (reader, other):
+            for status in Status.values:
+                factories.order(office, placed_by, status=status, lines=0)
+    client, url = client_of(reader), "/api/orders?fields=id,allowed_transitions"
+    assert read(client, url) == by_serializers(client, url)
+
+
+@pytest.mark.parametrize("blank", [chr(code) for code in range(0x3001) if chr(code).isspace()], ids=ascii)
+def test_blanks_around_a_name_are_left_out_alike(client_of: Any, blank: str) -> None:
+    reader = factories.member(factories.company(), first_name=f"{blank}Ada", last_name=blank)
+    assert read(client_of(reader), "/api/me?fields=name") == by_serializers(client_of(reader), "/api/me?fields=name")
