@@ -14,7 +14,6 @@ from api.shaping import needs
 from api.spelling import Formula, InSql, text
 from businesses.fields import ActiveAddress
 
-
 BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))  # what str.strip() takes off
 
 
