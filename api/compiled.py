@@ -137,7 +137,7 @@ class Compiled:
 
     def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
         """The object with this key, its gaps open; None if there is none within `narrowing`."""
-        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, narrowing, **given, value0=key)
+        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, narrowing.checked(), **given, value0=key)
         return rows[0][0] if rows else None
 
     def page(

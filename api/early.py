@@ -6,8 +6,8 @@ the first answer. Who asks for the same again is resolved as ever, by the view's
 revisions, and answered by the view's own method, a 304 and a kept page before all else; between them stand neither
 DRF's set-up nor the middleware that such requests have no need of.
 
-What goes wrong here does so again on the ordinary way, which has an answer to it. Nothing is asked twice: the
-identity, the page that was looked up and the quota stay with the request.
+What goes wrong goes on to the ordinary way, which has an answer to it. Nothing is asked twice: the identity and what
+went wrong stay with the request.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Known:
             response = view.finalize_response(request, response)
             if isinstance(response, Response):
                 response.render()
-        except Exception:
+        except Exception as error:
+            request.failure = error
             return None
         if not response.streaming:
             response.headers["Content-Length"] = str(len(response.content))

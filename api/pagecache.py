@@ -148,13 +148,13 @@ def unless_any(lookup: Lookup, response: R) -> R | HttpResponse:
 
 def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
     """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211)."""
+    asked = inner(request)
+    if hasattr(asked, "failure"):  # of `api.early`, which was here before
+        raise asked.failure
     if connection.in_atomic_block:
         view.count(request)
         return compute(request)
-    asked = inner(request)
-    if not hasattr(asked, "lookup"):
-        asked.lookup = look(view, request)
-    lookup: Lookup = asked.lookup
+    lookup = look(view, request)
     return settled(lookup) or unless_any(lookup, computed(view, request, compute, lookup))
 
 

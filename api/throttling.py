@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.cache import cache
@@ -66,19 +66,17 @@ def count(key: str, timeout: float | None, number: int = 1) -> int | None:
 class RequestThrottle(BaseThrottle):
     """The limit of every endpoint: per user, or per client address for the anonymous.
 
-    The quota stays on the request, which counts once, for `api.views` to answer with `RateLimit` headers.
+    The quota stays on the request for `api.views` to answer with `RateLimit` headers.
     """
 
     quota: Quota
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        asked: Any = inner(request)
-        if not hasattr(asked, "quota"):
-            if request.user.is_authenticated:
-                asked.quota = take("user", str(request.user.pk))
-            else:
-                asked.quota = take("anonymous", str(request.META.get("REMOTE_ADDR")))
-        self.quota = asked.quota
+        if request.user.is_authenticated:
+            self.quota = take("user", str(request.user.pk))
+        else:
+            self.quota = take("anonymous", str(request.META.get("REMOTE_ADDR")))
+        inner(request).quota = self.quota
         return self.quota.remaining >= 0
 
     def wait(self) -> float:

@@ -175,10 +175,14 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def retrieved(self, request: Request) -> HttpResponse:
         self.check_selection(request)
-        selection, key = from_request(request), self.kwargs["id"]
+        return self.one(request, self.kwargs["id"])
+
+    def one(self, request: Request, key: int, status_code: int = status.HTTP_200_OK, **headers: str) -> HttpResponse:
+        """The object with this key as an answer. Raises NotFound where it is not visible."""
+        selection = from_request(request)
         compiled = self.compiled(request, selection)
         if not compiled:
-            return Response(self.shown(selection, key))
+            return Response(self.shown(selection, key), status_code, headers=headers)
         audience = self.freshness(request).audience
         one = type(self), "one"
         narrowing = narrowings.get(one, audience) or narrowings.keep(one, audience, conditions_of(self.visible()))
@@ -187,7 +191,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         if written is None:
             raise self.not_found()
         (body,) = compiled.filler(context)([written])
-        return HttpResponse(body, content_type="application/json")
+        return HttpResponse(body, "application/json", status_code, headers=headers)
 
     def not_found(self) -> NotFound:
         model: type[Model] = self.serializer_class.Meta.model
@@ -206,9 +210,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
             raise self.not_found()
         return self.render(row, selection)
 
-    def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> Response:
+    def written(self, row: Model, status_code: int = status.HTTP_200_OK, **headers: str) -> HttpResponse:
         """The answer to a write: the object read anew, as a GET would show it."""
-        return Response(self.shown(from_request(self.request), row.pk), status=status_code, headers=headers)
+        return self.one(self.request, row.pk, status_code, **headers)
 
     def render(self, data: Any, selection: Selection, *, many: bool = False) -> Any:
         serializer = self.serializer_class(data, many=many, context=self.get_serializer_context())

@@ -35,6 +35,7 @@ GOALS = {
     "not_modified_vs_fastapi": Goal("304, throughput: FastAPI + asyncpg + Redis", 0.8, 1.0),
     "export_vs_copy": Goal("export with lines, rows a second: COPY of the same JSON", 0.8, 1.0),
     "export_rss_mb": Goal("… memory that it adds at its peak", 20, at_most=True, unit="MB"),
+    "export_first_byte_ms": Goal("… its first byte", 50, at_most=True, unit="ms"),
     "depth_1_vs_10000": Goal("p50 of page 10,000: page 1", 1.25, at_most=True),
     "offices_10_vs_1000": Goal("p50 with 1,000 offices, list or summary: 10 offices", 1.25, at_most=True),
     "two_processes_vs_one": Goal("two processes, throughput: one process", 1.7),

@@ -68,6 +68,7 @@ def copy(company: str) -> Sink:
         ORDER BY o.placed_at DESC, o.id DESC
     """  # noqa: S608 constants and a number
     with psycopg2.connect(os.environ["DATABASE_URL"]) as connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL jit = off")  # which makes it faster too
         sink = Sink()
         cursor.copy_expert(f"COPY ({query}) TO STDOUT", sink)
         return sink

@@ -50,6 +50,12 @@ class Scope:
         """Companies of which at least one office is visible."""
         return {grant.company for grant in self.grants}
 
+    def companies_for(self, role: Role, office: int) -> set[int]:
+        """Companies whose office this has to be for the user to hold `role`, or a higher one, there."""
+        return {
+            grant.company for grant in self.grants if grant.office in (None, office) and RANK[grant.role] >= RANK[role]
+        }
+
     def within(self, company: str, office: str) -> Q:
         """The condition on rows that belong to a visible company and office, by these two lookups."""
         whole = sorted({grant.company for grant in self.grants if grant.office is None})

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -90,18 +91,18 @@ class AddressViewSet(OwnViewSet):
     def visible(self) -> QuerySet[Address]:
         return Address.objects.filter(user=self.request.user.pk)
 
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         self.check_selection(request)
         return self.save(Address(), status.HTTP_201_CREATED)
 
-    def partial_update(self, request: Request, id: int) -> Response:
+    def partial_update(self, request: Request, id: int) -> HttpResponse:
         self.check_selection(request)
         address = self.visible().filter(pk=id).first()
         if address is None:
             raise NotFound("There is no such address, or not for you.")
         return self.save(address)
 
-    def save(self, address: Address, status_code: int = status.HTTP_200_OK) -> Response:
+    def save(self, address: Address, status_code: int = status.HTTP_200_OK) -> HttpResponse:
         serializer = AddressSerializer(address, data=self.request.data, partial=address.pk is not None)
         serializer.is_valid(raise_exception=True)
         user: User = self.request.user  # type: ignore[assignment]

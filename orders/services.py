@@ -11,10 +11,12 @@ from django.db import IntegrityError, transaction
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from api.exceptions import Conflict, Unprocessable
+from api.inserts import insert
 from businesses import revisions
-from businesses.models import Address, Office, Role
+from businesses.models import Office, Role
 from businesses.scope import Scope
-from orders.models import Order, OrderEvent, OrderLine, Product
+from orders.models import Order, OrderEvent, OrderLine
+from orders.selectors import address_of, on_sale
 from orders.states import TRANSITIONS, Status, may
 
 
@@ -65,16 +67,11 @@ def place(
 def _place(
     scope: Scope, office: int, lines: Sequence[LineInput], address: int | None, key: str | None, digest: str
 ) -> Order:
-    place = Office.objects.filter(scope.within(company="company", office="pk"), pk=office).only("company").first()
-    if place is None:
-        raise ValidationError({"office": ["There is no such office, or not for you."]})
-    if not scope.allows(Role.BUYER, place.company_id, office):
-        raise PermissionDenied("Ordering for this office needs the role of a buyer.")
-    revision = revisions.bump([place.company_id])[place.company_id]
+    company, revision = locked_company(scope, office)
     rows, currency = priced(lines)
     now = datetime.now(UTC)
     order = Order(
-        company_id=place.company_id,
+        company_id=company,
         office_id=office,
         placed_by_id=scope.user,
         number=f"{now.year}-{revision:08d}",
@@ -87,10 +84,24 @@ def _place(
         request_digest=digest,
         **ship_to(scope.user, address),
     )
-    order.save(force_insert=True)
-    write_lines(order, rows)
-    OrderEvent.objects.create(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now)
+    for row in rows:
+        row.order = order
+    insert(order, rows, [OrderEvent(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now)])
     return order
+
+
+def locked_company(scope: Scope, office: int) -> tuple[int, int]:
+    """The company of an office that this user may order for, locked, and the revision that the order will have.
+
+    Raises:
+        ValidationError, PermissionDenied: as for `place`; then nobody's company was locked.
+    """
+    bumped = revisions.bump_of(office, scope.companies_for(Role.BUYER, office))
+    if bumped:
+        return bumped
+    if Office.objects.filter(scope.within(company="company", office="pk"), pk=office).exists():
+        raise PermissionDenied("Ordering for this office needs the role of a buyer.")
+    raise ValidationError({"office": ["There is no such office, or not for you."]})
 
 
 def edit(
@@ -179,7 +190,7 @@ def priced(lines: Sequence[LineInput]) -> tuple[list[OrderLine], str]:
     Raises:
         ValidationError: names each unknown or inactive sku, or says that currencies are mixed.
     """
-    products = {row.sku: row for row in Product.objects.filter(sku__in={line["sku"] for line in lines}, active=True)}
+    products = on_sale({line["sku"] for line in lines})
     unknown = {
         str(index): {"sku": [f"There is no product {line['sku']!r} to order."]}
         for index, line in enumerate(lines)
@@ -215,8 +226,7 @@ def ship_to(user: int, address: int | None) -> dict[str, str]:
     Raises:
         ValidationError: there is no such address.
     """
-    addresses = Address.objects.filter(user=user)
-    found = (addresses.filter(active=True) if address is None else addresses.filter(pk=address)).first()
+    found = address_of(user, address)
     if found is None and address is None:
         raise ValidationError({"address": ["There is no active address. Make one active, or name one here."]})
     if found is None:

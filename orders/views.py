@@ -91,7 +91,7 @@ class OrderViewSet(ScopedViewSet):
         return companies.pop()
 
     @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """Place an order. Prices and names come from the catalogue."""
         self.check_selection(request)
         serializer = OrderCreateSerializer(data=request.data)
@@ -106,7 +106,7 @@ class OrderViewSet(ScopedViewSet):
         return self.written(placed.order, status.HTTP_201_CREATED, **headers)
 
     @extend_schema(request=OrderEditSerializer, responses={200: OrderSerializer})
-    def partial_update(self, request: Request, id: int) -> Response:
+    def partial_update(self, request: Request, id: int) -> HttpResponse:
         """Change the lines of a placed order, or where it goes."""
         order = self.to_change(request, id)
         serializer = OrderEditSerializer(data=request.data)
@@ -115,7 +115,7 @@ class OrderViewSet(ScopedViewSet):
         return self.written(order)
 
     @extend_schema(request=TransitionSerializer, responses={200: OrderSerializer})
-    def transition(self, request: Request, id: int) -> Response:
+    def transition(self, request: Request, id: int) -> HttpResponse:
         """Approve, fulfil or cancel an order."""
         order = self.to_change(request, id)
         serializer = TransitionSerializer(data=request.data)

@@ -178,6 +178,21 @@ def test_a_key_beyond_all_keys_is_none(client_of: Any, key: int) -> None:
 
 
 @pytest.mark.django_db
+def test_one_is_found_by_its_key_however_old_the_statistics_are(client_of: Any) -> None:
+    """Of a company that had one order when they were taken, PostgreSQL thinks that it may as well read all."""
+    office, other = factories.office(), factories.office()
+    factories.copies(factories.order(other, factories.member(other)), 500)
+    order, reader = factories.order(office, factories.member(office)), factories.member(office)
+    client = client_of(reader)
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as captured:
+        cursor.execute("ANALYZE")
+        assert client.get(f"/api/orders/{order.pk}").status_code == 200
+        cursor.execute(f"EXPLAIN {captured[-1]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Scan using orders_order_pkey on orders_order " in plan, plan
+
+
+@pytest.mark.django_db
 def test_a_filter_over_a_join_becomes_a_subquery(client_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     office = factories.office(name="Kiel")
     other = factories.office(office.company, name="Bonn")

@@ -27,6 +27,7 @@ RATIOS = (
     "not_modified_vs_fastapi",
     "export_vs_copy",
     "export_rss_mb",
+    "export_first_byte_ms",
     "depth_1_vs_10000",
     "offices_10_vs_1000",
     "two_processes_vs_one",

@@ -54,6 +54,28 @@ def test_a_bump_is_one_statement_that_locks_in_the_order_of_ids() -> None:
     assert f"({', '.join(map(str, companies))})" in sql
 
 
+@pytest.mark.django_db
+def test_the_company_of_an_office_is_bumped_and_no_other() -> None:
+    office, other = factories.office(factories.company(revision=40)), factories.company()  # an office makes it 41
+    assert revisions.bump_of(office.pk, [other.pk, office.company_id]) == (office.company_id, 42)
+    assert dict(Company.objects.values_list("pk", "revision")) == {office.company_id: 42, other.pk: 0}
+
+
+@pytest.mark.django_db
+def test_an_office_of_another_company_or_of_none_bumps_nothing() -> None:
+    office, other = factories.office(), factories.office()
+    assert revisions.bump_of(office.pk, [other.company_id]) is None
+    assert revisions.bump_of(10**6, [office.company_id, other.company_id]) is None
+    assert set(Company.objects.values_list("revision", flat=True)) == {1}  # by the offices
+
+
+@pytest.mark.django_db
+def test_an_office_among_no_companies_asks_nothing(django_assert_num_queries: Any) -> None:
+    office = factories.office()
+    with django_assert_num_queries(0):
+        assert revisions.bump_of(office.pk, []) is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_bump_outside_a_transaction_is_refused() -> None:
     company = factories.company()

@@ -63,6 +63,25 @@ def test_a_stranger_may_nothing(role: Role) -> None:
     assert not scope(WHOLE).allows(role, 2, 20)
 
 
+# --- companies_for(): the same question, before the office's company is known
+
+
+GRANTS = [
+    Grant(1, None, Role.VIEWER),
+    Grant(1, 10, Role.BUYER),
+    Grant(2, None, Role.APPROVER),
+    Grant(3, 30, Role.OWNER),
+    Grant(3, 31, Role.VIEWER),
+]
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("office", [10, 11, 20, 30, 31, 32])
+def test_an_office_of_one_of_these_companies_is_an_office_where_the_role_is_held(role: Role, office: int) -> None:
+    person, company = scope(*GRANTS), office // 10
+    assert (company in person.companies_for(role, office)) == person.allows(role, company, office)
+
+
 # --- within(): the rows
 
 

@@ -13,7 +13,6 @@ from api import early
 from businesses import authentication
 from businesses.models import Membership, User
 from orders.models import Order
-from orders.views import OrderViewSet
 from tests import factories
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -107,30 +106,16 @@ def test_what_goes_wrong_is_answered_on_the_ordinary_way(
     assert set_up == ["/api/orders"] * 3
 
 
-def test_a_request_that_goes_both_ways_is_counted_once(
-    client_of: Any, owner: User, order: Order, monkeypatch: pytest.MonkeyPatch
+def test_what_is_gone_is_looked_for_once(
+    client_of: Any, owner: User, order: Order, set_up: list[str], queries: Any
 ) -> None:
-    client, anew = client_of(owner), {"Cache-Control": "no-cache"}
-    before = client.get("/api/orders", headers=anew).headers["RateLimit"]
-    monkeypatch.setattr(OrderViewSet, "listed", failing_once(OrderViewSet.listed))
-    after = client.get("/api/orders", headers=anew)
-    assert after.status_code == 200
-    assert left(before) - left(after.headers["RateLimit"]) == 1
-
-
-def left(limit: str) -> int:
-    return int(limit.partition("r=")[2].partition(";")[0])
-
-
-def failing_once(method: Callable[..., Any]) -> Callable[..., Any]:
-    failures = [RuntimeError]
-
-    def tried(*arguments: Any) -> Any:
-        if failures:
-            raise failures.pop()
-        return method(*arguments)
-
-    return tried
+    client, url = client_of(owner), f"/api/orders/{order.pk}"
+    assert client.get(url).status_code == 200
+    Membership.objects.filter(user=owner).update(company=factories.company())
+    set_up.clear()
+    answered, asked = queries(lambda: client.get(url))
+    assert (answered.status_code, answered.json()["code"], asked) == (404, "not_found", 2)
+    assert set_up == [url]
 
 
 @pytest.mark.parametrize("status", [400, 404, 406])

@@ -10,13 +10,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
 from businesses import revisions, services
 from businesses.models import Address, Company, Office, Role, User
 from orders.models import Order, OrderEvent, OrderLine, Product
 from tests import factories
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -237,6 +238,42 @@ def test_people_of_the_same_companies_write_at_once(client_of: Any, product: Pro
     assert together([partial(write, *args) for args in people]) == [{200, 201}] * 2
     after = dict(Company.objects.values_list("pk", "revision"))
     assert {after[pk] - before[pk] for pk in before} == {10 + 20}
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, None])
+def test_who_may_not_order_does_not_wait_for_those_who_do(
+    client_of: Any, office: Office, product: Product, role: Role | None
+) -> None:
+    person = factories.member(office.company, role) if role else factories.member(factories.office(), Role.OWNER)
+    client = client_of(person)
+    body = {"office": office.pk, "lines": [{"sku": product.sku, "quantity": 1}]}
+    with Together(1) as threads, transaction.atomic():
+        revisions.bump([office.company_id])
+        threads.start(partial(client.post, "/api/orders", body))
+        answer = threads.futures[0].result(timeout=20)
+    assert answer.status_code == (403 if role else 400)
+
+
+def test_an_order_goes_to_the_address_of_its_turn(place: Callable[..., Any], owner: User, company: Company) -> None:
+    """What it is made of is read once those before it have committed."""
+    with Together(1) as threads:
+        with transaction.atomic():
+            revisions.bump([company.pk])
+            owner.addresses.update(street="Moved 1")
+            Product.objects.update(unit_price=7)
+            threads.start(place)
+            assert eventually(somebody_waits)
+        (answer,) = threads.results()
+    assert (answer.json()["ship_to"]["street"], answer.json()["total"]) == ("Moved 1", "7.00")
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+            "WHERE NOT granted AND datname = current_database()"
+        )
+        return cursor.fetchone() is not None
 
 
 # --- Addresses

@@ -26,9 +26,11 @@ def lines(*products: Product, quantity: int = 3) -> list[dict[str, Any]]:
 
 
 def test_new_lines_replace_the_old_ones(as_owner: APIClient, order: Order, product: Product) -> None:
-    changed = patch(as_owner, order, lines=lines(product)).json()
-    assert [(line["position"], line["sku"], line["quantity"]) for line in changed["lines"]] == [(1, product.sku, 3)]
-    assert changed["total"] == "7.50"
+    other = factories.product(unit_price=1)
+    changed = patch(as_owner, order, lines=lines(other, product)).json()
+    found = [(line["position"], line["sku"], line["quantity"]) for line in changed["lines"]]
+    assert found == [(1, other.sku, 3), (2, product.sku, 3)]
+    assert changed["total"] == "10.50"
 
 
 def test_new_lines_take_todays_prices_and_currency(as_owner: APIClient, order: Order) -> None:
@@ -137,6 +139,6 @@ def test_nothing_to_change_is_refused(as_owner: APIClient, order: Order) -> None
 
 
 def test_fields_and_expand_shape_the_answer(as_owner: APIClient, order: Order, product: Product) -> None:
-    content = {"version": order.revision, "lines": lines(product)}
+    content = {"version": order.revision, "lines": lines(product, factories.product())}
     response = as_owner.patch(f"/api/orders/{order.pk}?fields=total,events.kind&expand=events", content)
-    assert response.json() == {"total": "7.50", "events": [{"kind": "placed"}, {"kind": "edited"}]}
+    assert response.json() == {"total": "15.00", "events": [{"kind": "placed"}, {"kind": "edited"}]}

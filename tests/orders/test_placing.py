@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from businesses.models import Address, Company, Membership, Office, Role, User
@@ -161,11 +163,31 @@ def test_a_buyer_of_one_office_views_the_others(client_of: Any, office: Office, 
     problem(post(client, body(factories.office(office.company), product)), 403)
 
 
+def test_who_may_not_order_raises_no_revision(
+    client_of: Any, office: Office, company: Company, product: Product
+) -> None:
+    viewer, stranger = (client_of(factories.member(at, Role.VIEWER)) for at in (company, factories.company()))
+    company.refresh_from_db()
+    with CaptureQueriesContext(connection) as captured:
+        problem(post(viewer, body(office, product)), 403)
+        problem(post(stranger, body(office, product)), 400, "office")
+    assert not [query for query in captured if query["sql"].startswith("UPDATE")]
+
+
+def test_a_buyer_elsewhere_raises_no_revision_here(client_of: Any, office: Office, product: Product) -> None:
+    person = factories.member(factories.company(), Role.OWNER)
+    Membership.objects.create(user=person, company=office.company, role=Role.VIEWER)
+    before = dict(Company.objects.values_list("pk", "revision"))
+    problem(post(client_of(person), body(office, product)), 403)
+    assert dict(Company.objects.values_list("pk", "revision")) == before
+
+
 # --- Idempotency-Key
 
 
 def test_a_repeat_gets_the_first_order(as_owner: APIClient, office: Office, product: Product) -> None:
-    first, again = (post(as_owner, body(office, product), "k1") for _ in range(2))
+    content = body(office, product, factories.product())
+    first, again = (post(as_owner, content, "k1") for _ in range(2))
     assert (again.status_code, again.json()) == (201, first.json())
     assert again.headers["Location"] == first.headers["Location"]
     assert Order.objects.count() == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from django.db import connection, transaction
@@ -22,6 +22,8 @@ from querybudget.requests import unmeasured
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+
+T = TypeVar("T")
 
 UNUSUAL = ['"', "\\", "'", "%s", "%", "\x01", "\x010:[1]\x02", "\x7f", "\u2028\u2029", "é", "𝄞", "\t\r\n", "</script>"]
 NUMBERS = [Decimal("0.00"), Decimal("-0.01"), Decimal("0.10"), Decimal("1E+3"), Decimal("999999999999999999.99")]
@@ -159,6 +161,23 @@ def test_both_ways_write_the_same_bytes(
         transaction.set_rollback(True)
 
 
+def test_writes_are_answered_with_the_same_bytes(as_owner: APIClient, office: Office) -> None:
+    lines = [{"sku": factories.product(name=name).sku, "quantity": 2} for name in UNUSUAL]
+
+    def place() -> Any:
+        return as_owner.post(
+            "/api/orders?expand=events", {"office": office.pk, "lines": lines}, headers={"Idempotency-Key": "k"}
+        )
+
+    placed, again = place(), rendered(place)
+    assert (placed.status_code, placed.content) == (again.status_code, again.content)
+    url, version = f"/api/orders/{placed.json()['id']}", placed.json()["version"]
+    edited = as_owner.patch(url, {"version": version, "lines": lines[:1]})
+    assert (edited.status_code, edited.content) == (200, rendered(lambda: as_owner.get(url)).content)
+    moved = as_owner.post(f"{url}/transitions", {"version": version + 1, "to": "approved"})
+    assert (moved.status_code, moved.content) == (200, rendered(lambda: as_owner.get(url)).content)
+
+
 def build(world: dict[str, Any]) -> tuple[dict[str, int], User]:
     company: Company = factories.company(**world["company"])
     offices: list[Office] = [factories.office(company, **values) for values in world["offices"]]
@@ -197,10 +216,14 @@ def read(client: APIClient, url: str) -> tuple[int, str, str | None, bytes]:
 
 
 def by_serializers(client: APIClient, url: str) -> tuple[int, str, str | None, bytes]:
-    """The reference's answer, which has budgets of its own: those of a database that can't write JSON."""
+    return rendered(lambda: read(client, url))
+
+
+def rendered(ask: Callable[[], T]) -> T:
+    """What `ask` gets of the reference, which has budgets of its own: those of a database that can't write JSON."""
     with pytest.MonkeyPatch.context() as patch, unmeasured():
         patch.setattr(ShapedViewSet, "written_by_database", lambda view, request: False)
-        return read(client, url)
+        return ask()
 
 
 # --- Methods that are said in SQL too
