@@ -90,7 +90,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.accepted_media_type in DENSE:
+        if request.method in SAFE_METHODS and request.accepted_media_type in DENSE:
             inner(request).known = Known.of(request)
 
     def admits(self, request: Any) -> bool:
