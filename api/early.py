@@ -12,7 +12,7 @@ went wrong stay with the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,27 +35,26 @@ class Known:
     renderer: BaseRenderer
     media_type: str
     target: Target
+    headers: Mapping[str, str]
 
     @classmethod
-    def of(cls, request: Any) -> Known:
-        """What DRF has found out for its request."""
-        return cls(request.resolver_match, request.accepted_renderer, request.accepted_media_type, target_of(request))
+    def of(cls, request: Any, headers: Mapping[str, str]) -> Known:
+        """What DRF has found out for its request, and the headers of the view."""
+        renderer, media_type = request.accepted_renderer, request.accepted_media_type
+        return cls(request.resolver_match, renderer, media_type, target_of(request), headers)
 
     def answer(self, request: Any) -> HttpResponseBase | None:
         """None where the ordinary way has to answer."""
         func: Any = self.match.func
         view = func.cls(**func.initkwargs)
         view.request, view.args, view.kwargs = request, self.match.args, dict(self.match.kwargs)
-        view.action_map, view.action, view.format_kwarg = func.actions, func.actions["get"], None
-        for method, action in func.actions.items():
-            setattr(view, method, getattr(view, action))
+        view.action, view.format_kwarg, view.headers = func.actions["get"], None, dict(self.headers)
         request.resolver_match, request.target, request.query_params = self.match, self.target, request.GET
         request.accepted_renderer, request.accepted_media_type = self.renderer, self.media_type
         try:
             if not view.admits(request):
                 return None
-            view.headers = view.default_response_headers
-            response = view.get(request, **view.kwargs)
+            response = getattr(view, view.action)(request, **view.kwargs)
             response = view.finalize_response(request, response)
             if isinstance(response, Response):
                 response.render()

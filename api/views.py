@@ -91,7 +91,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if request.method in SAFE_METHODS and request.accepted_media_type in DENSE:
-            inner(request).known = Known.of(request)
+            inner(request).known = Known.of(request, self.default_response_headers)
 
     def admits(self, request: Any) -> bool:
         """Whether `request`, which DRF has not set up, comes from somebody whom this view answers."""

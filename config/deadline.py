@@ -47,7 +47,7 @@ class DeadlineMiddleware:
             response = self.get_response(request)
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             response.streaming_content = parts(response.streaming_content)  # type: ignore[arg-type]  # not asynchronous
-        response.close = closing(response.close)  # type: ignore[method-assign]
+        watch_closing(response)
         return response
 
 
@@ -66,11 +66,13 @@ def parts(body: Iterable[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def closing(close: Callable[[], None]) -> Callable[[], None]:
+def watch_closing(response: HttpResponseBase) -> None:
     """Closing a response rolls back what a stream has read in, and asks a connection that failed whether it works."""
+    close = response.close
 
     def watched_close() -> None:
+        del response.close  # it refers to the response, which would stay until the garbage collector comes
         with watched():
             close()
 
-    return watched_close
+    response.close = watched_close  # type: ignore[method-assign]
