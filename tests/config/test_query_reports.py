@@ -18,6 +18,7 @@ from querybudget import captures
 from querybudget.tests.browser import LOOKS, Browser, chromium
 from querybudget.traffic import traffic
 from tests import factories, service
+from tests.waiting import eventually
 
 PASSWORD = "a-long-password"
 
@@ -125,7 +126,7 @@ def log_in(tab: Browser, url: str) -> None:
     tab.one("#id_username").send_keys("staff")
     tab.one("#id_password").send_keys(PASSWORD)
     tab.one("[type=submit]").click()
-    assert tab.driver.current_url == url
+    assert eventually(lambda: tab.driver.current_url == url)
     tab.console()  # the admin's own pages are not ours to judge
 
 
