@@ -195,7 +195,7 @@ def test_another_media_type_has_another_answer(client_of: Any, owner: User, orde
 
 @pytest.mark.parametrize("headers", [{}, {"HTTP_CACHE_CONTROL": "no-cache"}, {"HTTP_IF_NONE_MATCH": "tag"}])
 def test_nothing_of_a_request_is_left_to_the_garbage_collector(
-    client_of: Any, owner: User, order: Order, headers: dict[str, str]
+    client_of: Any, owner: User, order: Order, headers: dict[str, Any]
 ) -> None:
     """A page that waits for it is 200 KB each time: 32 clients took 109 MB so, and take 86 (make bench)."""
     answered = client_of(owner).get("/api/orders")
@@ -203,8 +203,9 @@ def test_nothing_of_a_request_is_left_to_the_garbage_collector(
     headers = {name: answered.headers["ETag"] if value == "tag" else value for name, value in headers.items()}
 
     def serve() -> None:
-        environ = RequestFactory().get("/api/orders", **headers, HTTP_AUTHORIZATION=token).environ
-        body = application(environ, lambda *_: None)
+        request: Any = RequestFactory().get("/api/orders", **headers, HTTP_AUTHORIZATION=token)
+        start: Any = lambda *_: None  # noqa: E731
+        body: Any = application(request.environ, start)
         b"".join(body)
         body.close()
 
