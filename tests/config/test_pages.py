@@ -28,20 +28,24 @@ def test_the_first_page_shows_where_to_go(tab: Browser, live_server: Any) -> Non
 
 
 def test_the_documentation_opens_an_endpoint_and_tries_it(tab: Browser, live_server: Any) -> None:
-    """Its colours and headings are Swagger UI's own: axe finds pale ones there, which are not ours to mend."""
     tab.open(live_server.url)
     tab.one("a").click()
     assert tab.driver.current_url == f"{live_server.url}/api/docs"
     tab.driver.implicitly_wait(20)
+    tab.one(".opblock")
+    for width, colours in LOOKS:
+        tab.look(width, colours)
+        tab.assert_sound(f"docs-{width}-{colours}")
     tab.one("#operations-auth-auth_login_create .opblock-summary-control").click()
     tab.one("#operations-auth-auth_login_create .try-out__btn").click()
+    tab.assert_sound("docs-open")
     tab.one("#operations-auth-auth_login_create .execute").click()
     assert tab.one(
         "#operations-auth-auth_login_create .live-responses-table tbody .response-col_status"
     ).text.startswith("4")
     refused = f"{live_server.url}/api/auth/login - "  # as was asked for
     assert [line for line in tab.console() if not line.startswith(refused)] == []
-    tab.shoot("docs")
+    tab.shoot("docs-tried")
 
 
 def test_the_first_page_asks_no_database_and_takes_nothing() -> None:
