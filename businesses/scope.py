@@ -52,9 +52,7 @@ class Scope:
 
     def companies_for(self, role: Role, office: int) -> set[int]:
         """Companies whose office this has to be for the user to hold `role`, or a higher one, there."""
-        return {
-            grant.company for grant in self.grants if grant.office in (None, office) and RANK[grant.role] >= RANK[role]
-        }
+        return {grant.company for grant in self.grants if grant.office in (None, office) and reaches(grant.role, role)}
 
     def within(self, company: str, office: str) -> Q:
         """The condition on rows that belong to a visible company and office, by these two lookups."""
@@ -77,10 +75,10 @@ class Scope:
         """By company and office; a membership is unique in both."""
         return {(grant.company, grant.office): grant.role for grant in self.grants}
 
-    def allows(self, role: Role, company: int, office: int) -> bool:
-        """Whether this user holds `role`, or a higher one, at this office."""
-        held = self.role(company, office)
-        return held is not None and RANK[held] >= RANK[role]
+
+def reaches(held: Role | None, needed: Role) -> bool:
+    """Whether `held` is `needed` or a higher role; nothing does for a stranger."""
+    return held is not None and RANK[held] >= RANK[needed]
 
 
 def scope_of(

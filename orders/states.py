@@ -13,7 +13,7 @@ from django.db.models import Expression, F, Value
 from api.spelling import Formula, InSql, spelt
 from api.statements import Slot
 from businesses.models import Role
-from businesses.scope import RANK, Scope
+from businesses.scope import Scope, reaches
 
 
 class Status(models.TextChoices):
@@ -51,8 +51,7 @@ def steps(status: str, held: Role | None, *, own: bool) -> tuple[str, ...]:
 
 
 def suffices(held: Role | None, needed: Role, *, own: bool) -> bool:
-    least = needed if own or needed != Role.BUYER else Role.APPROVER
-    return held is not None and RANK[held] >= RANK[least]
+    return reaches(held, needed if own or needed != Role.BUYER else Role.APPROVER)
 
 
 # --- The same in SQL: what a role allows is asked of `steps` and looked up by each row

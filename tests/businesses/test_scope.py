@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from businesses.models import Company, Membership, Office, Role, User
-from businesses.scope import Grant, Scope, scope_of
+from businesses.scope import Grant, Scope, reaches, scope_of
 from orders.models import Order
 from tests import factories
 
@@ -55,12 +55,12 @@ def test_the_highest_of_several_roles_counts() -> None:
 @pytest.mark.parametrize("needed", Role)
 def test_each_role_may_do_what_the_ones_before_it_may(held: Role, needed: Role) -> None:
     order = list(Role)
-    assert scope(Grant(1, None, held)).allows(needed, 1, 10) == (order.index(held) >= order.index(needed))
+    assert reaches(scope(Grant(1, None, held)).role(1, 10), needed) == (order.index(held) >= order.index(needed))
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_stranger_may_nothing(role: Role) -> None:
-    assert not scope(WHOLE).allows(role, 2, 20)
+    assert not reaches(scope(WHOLE).role(2, 20), role)
 
 
 # --- companies_for(): the same question, before the office's company is known
@@ -79,7 +79,7 @@ GRANTS = [
 @pytest.mark.parametrize("office", [10, 11, 20, 30, 31, 32])
 def test_an_office_of_one_of_these_companies_is_an_office_where_the_role_is_held(role: Role, office: int) -> None:
     person, company = scope(*GRANTS), office // 10
-    assert (company in person.companies_for(role, office)) == person.allows(role, company, office)
+    assert (company in person.companies_for(role, office)) == reaches(person.role(company, office), role)
 
 
 # --- within(): the rows
