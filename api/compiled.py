@@ -65,6 +65,7 @@ class Gap:
     model: type[Model]
     columns: tuple[str, ...]
     field: Bound
+    lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # what fills it for anybody, by the values
 
     @property
     def personal(self) -> bool:
@@ -104,7 +105,6 @@ class Compiled:
     expression: Expression
     gaps: tuple[Gap, ...]
     written: tuple[InSql, ...]  # the methods among it
-    lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # gaps that are not personal, and what fills them
 
     def given(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """What a request brings for the slots of the expression."""
@@ -115,7 +115,7 @@ class Compiled:
         if not self.gaps:
             return lambda objects: [escaped(each).encode() for each in objects]
         read = [gap.reader(context) for gap in self.gaps]
-        known: list[dict[str, str]] = [{} if gap.personal else self.lasting for gap in self.gaps]
+        known: list[dict[str, str]] = [{} if gap.personal else gap.lasting for gap in self.gaps]
 
         def complete(objects: Iterable[str]) -> list[bytes]:
             """All at once: to parse each gap by itself takes as long as to fill it."""

@@ -15,6 +15,7 @@ from api.checks import uncompiled
 from api.compiled import UncompilableError, compiled, compiled_for, statement
 from api.selection import Selection
 from api.shaping import needs
+from api.statements import ANY
 from api.views import narrowings
 from businesses.models import Company, Membership, Office
 from orders.models import Order, OrderLine
@@ -209,3 +210,16 @@ def test_a_filter_over_a_join_becomes_a_subquery(client_of: Any, monkeypatch: py
 def test_an_indented_answer_is_rendered(db: None, client_of: Any) -> None:
     client = client_of(factories.member(factories.company()))
     assert b'\n  "next": null' in client.get("/api/orders", headers={"Accept": "application/json; indent=2"}).content
+
+
+@pytest.mark.django_db
+def test_gaps_over_equal_columns_do_not_answer_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, change in (("loud", str.upper), ("quiet", str.lower)):
+        reader = needs("name")(lambda office, change=change: change(office.name))
+        monkeypatch.setattr(Office, name, property(reader), raising=False)
+    fields: dict[str, Any] = {name: serializers.CharField(read_only=True) for name in ("loud", "quiet")}
+    found, office = compiled(of(Office, list(fields), **fields)), factories.office(name="Kiel")
+    for _ in range(2):
+        written = found.one(ANY, found.given({}), office.pk)
+        assert written is not None
+        assert found.filler({})([written]) == [b'{"loud":"KIEL","quiet":"kiel"}']
