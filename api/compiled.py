@@ -5,20 +5,15 @@ its column as DRF would. The text is made once by the ORM's compiler; a request 
 what comes back. The serializer stays the declaration: what can't be said in SQL raises
 UncompilableError, whose message says why, and is rendered by the serializer itself.
 
-A method or property whose `@needs` gives no SQL stays Python. SQL leaves a gap with the columns that it needs, as
-JSON between two control characters, which no JSON text contains; each different gap is filled once a request.
+A method or property whose `@needs` gives no SQL stays Python: SQL leaves a gap for it (`api.gaps`).
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import json
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import chain
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
@@ -38,63 +33,21 @@ from django.db.models import (
     TextField,
     When,
 )
-from django.db.models.base import ModelState
 from rest_framework import serializers
 
-from api import keyset
+from api import gaps, keyset
+from api.gaps import Gap
 from api.selection import Selection, apply, object_of
-from api.shaping import attribute, key_of, no_queries, relation_name
-from api.spelling import Bound, InSql, Joined, Spelt, Text, escaped, joined, or_null, spelling_of, spelt, stored
+from api.shaping import attribute, key_of, relation_name
+from api.spelling import Bound, InSql, Joined, Spelt, Text, joined, or_null, spelling_of, spelt, stored
 from api.statements import Conditions, Narrowing, Slot, Statement
 
-GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
-APART = "\x03"  # between objects
-MOST_KNOWN = 10_000  # gaps of a kind that are remembered; an export has any number of them
 ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
 PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
 
 
 class UncompilableError(Exception):
     """A serializer that only DRF can render; the message says what of it, and why."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gap:
-    """What Python fills in: `field` reads an instance of `model` that has these columns and no others."""
-
-    model: type[Model]
-    columns: tuple[str, ...]
-    field: Bound
-    lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # what fills it for anybody, by the values
-
-    @property
-    def personal(self) -> bool:
-        """Whether more than the columns may count: the request, for a method of the project's own."""
-        kind = type(self.field)
-        return kind is serializers.SerializerMethodField or not kind.__module__.startswith("rest_framework.")
-
-    def reader(self, context: Mapping[str, Any]) -> Callable[[Iterable[Any]], str]:
-        """A function from the columns' values to the JSON that the field makes of them."""
-        owner: Any = copy.copy(self.field.parent)
-        owner.parent, owner._context = None, context
-        if type(self.field) is serializers.SerializerMethodField:  # DRF's way there takes longer than most methods
-            method = getattr(owner, str(self.field.method_name))
-            return lambda values: spelt(method(self.instance(values)))
-        field = copy.copy(self.field)
-        field.parent = owner
-
-        def read(values: Iterable[Any]) -> str:
-            found = field.get_attribute(self.instance(values))
-            return spelt(None if found is None else field.to_representation(found))
-
-        return read
-
-    def instance(self, values: Iterable[Any]) -> Model:
-        """As `from_db` makes one, without its signals and arguments: 1 µs for 20. Other columns are deferred."""
-        made = self.model.__new__(self.model)
-        made.__dict__.update(zip(self.columns, values, strict=True), _state=ModelState())
-        made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
-        return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,29 +64,8 @@ class Compiled:
         return {name: value for each in self.written for name, value in each.values(context).items()}
 
     def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-        """A function that fills the gaps of objects, each different one once."""
-        if not self.gaps:
-            return lambda objects: [escaped(each).encode() for each in objects]
-        read = [gap.reader(context) for gap in self.gaps]
-        known: list[dict[str, str]] = [{} if gap.personal else gap.lasting for gap in self.gaps]
-
-        def complete(objects: Iterable[str]) -> list[bytes]:
-            """All at once: to parse each gap by itself takes as long as to fill it."""
-            pieces = GAP.split(APART.join(objects))  # text, gap, values, text, … text
-            gaps = list(zip(map(int, pieces[1::3]), pieces[2::3], strict=True))
-            filled = {(number, values): known[number].get(values) for number, values in gaps}
-            new = [gap for gap, text in filled.items() if text is None]
-            rows = json.loads(f"[{','.join([values for _, values in new])}]")
-            with no_queries():
-                for (number, values), row in zip(new, rows, strict=True):
-                    if len(known[number]) >= MOST_KNOWN:
-                        known[number].clear()
-                    filled[number, values] = known[number][values] = read[number](row)
-            texts = chain.from_iterable(zip(pieces[::3], [*map(filled.__getitem__, gaps), ""], strict=True))
-            written = escaped("".join(texts)).encode()  # type: ignore[arg-type]  # none is None any more
-            return written.split(APART.encode()) if written else []
-
-        return complete
+        """A function that fills the gaps of objects."""
+        return gaps.filler(self.gaps, context)
 
     def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
         """The object with this key, its gaps open; None if there is none within `narrowing`."""
@@ -313,7 +245,7 @@ class Place:
         values = Spelt(
             *(F(f"{self.prefix}{each.attname}") for each in ordered), template="json_build_array(%(expressions)s)"
         )
-        return joined([f"\x01{len(self.gaps) - 1}:", values, "\x02"])
+        return gaps.left_open(len(self.gaps) - 1, values)
 
     def collection(self, field: serializers.ListSerializer[Any], relation: Any) -> Expression:
         model = relation.related_model
