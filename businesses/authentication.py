@@ -12,7 +12,7 @@ from django.db.models import Subquery, Value
 from knox.crypto import hash_token
 from knox.models import get_token_model
 from knox.settings import CONSTANTS, knox_settings
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -50,12 +50,12 @@ class ScopeAuthentication(BaseAuthentication):
         return identity
 
     def identify(self, request: Request) -> tuple[User, Scope] | None:
-        words = get_authorization_header(request).split()
-        if not words or words[0].lower() != self.authenticate_header(request).lower().encode():
+        words = request.META.get("HTTP_AUTHORIZATION", "").split()  # `request.headers` parses all
+        if not words or words[0].lower() != self.authenticate_header(request).lower():
             return None
-        if len(words) != 2 or len(words[1]) > TOKEN_LONGEST or not words[1].isalnum():
+        if len(words) != 2 or len(words[1]) > TOKEN_LONGEST or not (words[1].isascii() and words[1].isalnum()):
             raise AuthenticationFailed("The Authorization header must read: Token <token>.")
-        return resolve(words[1].decode("ascii"))
+        return resolve(words[1])
 
     def authenticate_header(self, request: Request) -> str:
         prefix: str = knox_settings.AUTH_HEADER_PREFIX

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.exceptions import Unavailable
-from api.watchdog import watchdog
+from api.watchdog import Watching, watchdog
 from config.shedding import queued_seconds
 
 GRACE_SECONDS = 1  # for a statement's own time-out to be heard first
@@ -41,17 +39,21 @@ class DeadlineMiddleware:
                 raise Unavailable("This took too long and was given up; nothing was written.", "deadline_exceeded")
             return execute(sql, params, many, context)
 
-        with watchdog.watching(left + GRACE_SECONDS), ExitStack() as wrapped:
-            for database in connections.all():
-                wrapped.enter_context(database.execute_wrapper(refuse_late))
-            response = self.get_response(request)
+        with watchdog.watching(left + GRACE_SECONDS) as databases:
+            for database in databases:
+                database.execute_wrappers.append(refuse_late)  # `execute_wrapper` without what a generator costs
+            try:
+                response = self.get_response(request)
+            finally:
+                for database in databases:
+                    database.execute_wrappers.pop()
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             response.streaming_content = parts(response.streaming_content)  # type: ignore[arg-type]  # not asynchronous
         watch_closing(response)
         return response
 
 
-def watched() -> AbstractContextManager[None]:
+def watched() -> Watching:
     return watchdog.watching(settings.REQUEST_DEADLINE + GRACE_SECONDS)
 
 
