@@ -25,6 +25,7 @@ from rest_framework.response import Response
 
 from api.memo import Memo
 from api.pagecache import Target, target_of
+from api.requests import url_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,3 @@ class EarlyMiddleware:
         if found is None and response.status_code == 200 and hasattr(request, "known"):
             known.keep(None, url, request.known)
         return response
-
-
-def url_of(request: HttpRequest) -> str:
-    """All of a request that matters here."""
-    names = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT")
-    return repr((request.scheme, *map(request.META.get, names)))

@@ -106,6 +106,7 @@ class Lookup:
     tag: str
     given: tuple[str, ...]  # entity tags that the client has
     asked_anew: bool
+    may_keep: bool
     page: Page | None  # as it was kept; None also where pages are not kept
 
 
@@ -119,9 +120,10 @@ def look(view: CachedView, request: Asked) -> Lookup:
     key = target.key(freshness.audience)
     tag = entity_tag(key, freshness.stamp)
     given = tuple(known.removeprefix("W/") for known in parse_etags(request.META.get("HTTP_IF_NONE_MATCH", "")))
-    asked_anew = "no-cache" in request.META.get("HTTP_CACHE_CONTROL", "").lower()
+    directives = request.META.get("HTTP_CACHE_CONTROL", "").lower()  # RFC 9111, 5.2.1
+    asked_anew, may_keep = "no-cache" in directives, "no-store" not in directives
     wanted = not asked_anew and tag not in given and are_kept(view, target)
-    return Lookup(target, key, freshness.stamp, tag, given, asked_anew, kept(key) if wanted else None)
+    return Lookup(target, key, freshness.stamp, tag, given, asked_anew, may_keep, kept(key) if wanted else None)
 
 
 def are_kept(view: CachedView, target: Target) -> bool:
@@ -173,7 +175,7 @@ def computed(
     try:
         view.count(request)
         response = rendered(compute(request), view, request)
-        stored = keep(key, lookup.stamp, response)
+        stored = lookup.may_keep and keep(key, lookup.stamp, response)
     finally:
         if page:
             cache.delete(lock)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from django.db.models import Model
 from django.http import HttpResponse
@@ -15,52 +16,61 @@ from rest_framework.response import Response
 from api import keyset, parameters
 from api.spelling import spelt
 
-Fetch = Callable[[keyset.Order, keyset.Cursor | None, int], keyset.Page[Any]]
 A = TypeVar("A", bound=HttpResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which page of which list a request asks for."""
+
+    order: keyset.Order
+    cursor: keyset.Cursor | None
+    limit: int
+    bound_to: str
+    url: str  # absolute, ready for a cursor at its end
+
+    @classmethod
+    def by(cls, request: Request, audience: str, model: type[Model], order: keyset.Order) -> Asked:
+        """Raises ValidationError naming the parameter that is wrong."""
+        bound_to, given = keyset.binding(request, audience), request.query_params.get("cursor")
+        cursor = None if given is None else keyset.decode(given, bound_to, model, order)
+        kept = [(name, value) for name, values in request.query_params.lists() for value in values]
+        query = urlencode([*sorted((name, value) for name, value in kept if name != "cursor"), ("cursor", "")])
+        url = request.build_absolute_uri(f"{request.path}?{query}")
+        return cls(order, cursor, parameters.limit(request), bound_to, url)
+
+    def page_at(self, cursor: keyset.Cursor | None) -> str | None:
+        """The URL of the page that `cursor` names."""
+        return None if cursor is None else self.url + quote_plus(keyset.encode(cursor, self.bound_to))
 
 
 class KeysetPagination(BasePagination):
     """Pages of a view that has an `order(request)`. There is no total: counting 1M rows takes 49 ms (measured)."""
 
     parameters: ClassVar[tuple[str, ...]] = ("limit", "cursor")
-    request: Request
+    asked: Asked
     page: keyset.Page[Any]
-    bound_to: str
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        return self.read(
-            request, view, queryset.model, lambda order, cursor, limit: keyset.page(queryset, order, cursor, limit)
-        )
-
-    def read(self, request: Request, view: Any, model: type[Model], fetch: Fetch) -> list[Any]:
-        """The rows of the page that the request asks for, which `fetch` gets."""
-        self.request = request
-        self.bound_to = keyset.binding(request, view.freshness(request).audience)
-        order = view.order(request)
-        given = request.query_params.get("cursor")
-        cursor = None if given is None else keyset.decode(given, self.bound_to, model, order)
-        self.page = fetch(order, cursor, parameters.limit(request))
+        asked = Asked.by(request, view.freshness(request).audience, queryset.model, view.order(request))
+        self.asked, self.page = asked, keyset.page(queryset, asked.order, asked.cursor, asked.limit)
         return self.page.rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        urls = {"next": self.url(self.page.next), "prev": self.url(self.page.previous)}
+        urls = self.urls()
         return linked(Response({"next": urls["next"], "previous": urls["prev"], "results": data}), urls)
 
-    def written_response(self, objects: Iterable[bytes]) -> HttpResponse:
+    def written_response(self, asked: Asked, page: keyset.Page[Any], objects: Iterable[bytes]) -> HttpResponse:
         """The page as bytes, of objects that are JSON already."""
-        urls = {"next": self.url(self.page.next), "prev": self.url(self.page.previous)}
+        self.asked, self.page = asked, page
+        urls = self.urls()
         following, previous = (spelt(url).encode() for url in urls.values())
         body = b'{"next":%b,"previous":%b,"results":[%b]}' % (following, previous, b",".join(objects))
         return linked(HttpResponse(body, content_type="application/json"), urls)
 
-    def url(self, cursor: keyset.Cursor | None) -> str | None:
-        """This request's absolute URL at another cursor."""
-        if cursor is None:
-            return None
-        kept = [(name, value) for name, values in self.request.query_params.lists() for value in values]
-        query = sorted((name, value) for name, value in kept if name != "cursor")
-        query.append(("cursor", keyset.encode(cursor, self.bound_to)))
-        return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(query)}")
+    def urls(self) -> dict[str, str | None]:
+        """Of the pages beside this one, by their relations."""
+        return {"next": self.asked.page_at(self.page.next), "prev": self.asked.page_at(self.page.previous)}
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         url = {"type": "string", "format": "uri", "nullable": True}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
@@ -25,23 +24,38 @@ from api.early import Known
 from api.filters import MOST_ID, RepeatedFilter
 from api.memo import Memo
 from api.pagecache import Freshness, answer
-from api.pagination import KeysetPagination
-from api.requests import inner
+from api.pagination import Asked, KeysetPagination
+from api.requests import inner, url_of
 from api.selection import Selection, apply, from_request
 from api.shaping import no_queries, plan_for
 from api.statements import Narrowing, conditions_of
 
 DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that PostgreSQL writes: what a URL asks of the rows that an audience may see."""
+
+    compiled: Compiled
+    narrowing: Narrowing
+    asked: Asked
+
+
 narrowings: Memo[Narrowing] = Memo()
+listings: Memo[Listing] = Memo()
 
 
 class ApiView(APIView):
     """Adds the headers that every answer of the API has."""
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        always = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Accept-Encoding"}
+        return super().default_response_headers | always
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        response.headers.setdefault("Cache-Control", "private, no-cache")
-        patch_vary_headers(response, ["Accept", "Authorization", "Accept-Encoding"])
         quota = getattr(inner(request), "quota", None)
         if quota:
             for name, value in quota.headers().items():
@@ -120,21 +134,29 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return answer(self, request, self.listed)
 
     def listed(self, request: Request) -> HttpResponse:
+        same = f"{self.freshness(request).audience} {url_of(inner(request))}"
+        listing = listings.get(type(self), same)
+        if listing:
+            return self.listed_by_the_database(request, listing)
         self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
         selection, order = from_request(request), self.order(request)
         compiled = self.compiled(request, selection)
         if compiled:
-            return self.listed_by_the_database(request, compiled)
+            narrowing = self.narrowing(request)
+            asked = Asked.by(request, self.freshness(request).audience, compiled.model, order)
+            listing = listings.keep(type(self), same, Listing(compiled, narrowing, asked))
+            return self.listed_by_the_database(request, listing)
         plan = plan_for(self.serializer_class, selection, order.columns)
         rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())))
         return self.get_paginated_response(self.render(rows, selection, many=True))
 
-    def listed_by_the_database(self, request: Request, compiled: Compiled) -> HttpResponse:
+    def listed_by_the_database(self, request: Request, listing: Listing) -> HttpResponse:
         pagination: Any = self.paginator
-        context = self.get_serializer_context()
-        page = partial(compiled.page, self.database(), self.narrowing(request), compiled.given(context))
-        objects = pagination.read(request, self, compiled.model, page)
-        return pagination.written_response(compiled.filler(context)(objects))  # type: ignore[no-any-return]
+        compiled, asked, context = listing.compiled, listing.asked, self.get_serializer_context()
+        given = compiled.given(context)
+        page = compiled.page(self.database(), listing.narrowing, given, asked.order, asked.cursor, asked.limit)
+        objects = compiled.filler(context)(page.rows)
+        return pagination.written_response(asked, page, objects)  # type: ignore[no-any-return]
 
     # --- Answers that the database writes
 

@@ -14,7 +14,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg2.extensions
@@ -55,13 +55,13 @@ class Watchdog:
         self._watched: dict[object, tuple[float, Sequence[BaseDatabaseWrapper]]] = {}
         self._thread: threading.Thread | None = None
 
-    def watching(self, seconds: float) -> Watching:
-        """A block in which this thread's connections end after `seconds`."""
-        return Watching(self, seconds)
+    def watching(self, seconds: float, *aliases: str) -> Watching:
+        """A block in which this thread's connections to `aliases` (all, if none is named) end after `seconds`."""
+        return Watching(self, seconds, aliases)
 
-    def watch(self, seconds: float) -> tuple[object, list[BaseDatabaseWrapper]]:
+    def watch(self, seconds: float, aliases: Iterable[str]) -> tuple[object, list[BaseDatabaseWrapper]]:
         """What `leave` takes, and the connections that end unless it is called in time."""
-        watch, databases = object(), connections.all()
+        watch, databases = object(), [connections[alias] for alias in aliases or connections]
         with self._lock:
             self._watched[watch] = time.monotonic() + seconds, databases
             if self._thread is None or not self._thread.is_alive():  # as in a forked process
@@ -91,13 +91,13 @@ class Watchdog:
 class Watching:
     """`Watchdog.watching`'s block; a class, as a generator takes twice as long."""
 
-    __slots__ = ("dog", "seconds", "watch")
+    __slots__ = ("aliases", "dog", "seconds", "watch")
 
-    def __init__(self, dog: Watchdog, seconds: float) -> None:
-        self.dog, self.seconds = dog, seconds
+    def __init__(self, dog: Watchdog, seconds: float, aliases: Iterable[str]) -> None:
+        self.dog, self.seconds, self.aliases = dog, seconds, aliases
 
     def __enter__(self) -> list[BaseDatabaseWrapper]:
-        self.watch, databases = self.dog.watch(self.seconds)
+        self.watch, databases = self.dog.watch(self.seconds, self.aliases)
         return databases
 
     def __exit__(self, *_: object) -> None:

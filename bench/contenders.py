@@ -15,6 +15,7 @@ from config.measuring import ROOT, Server
 THREADS = 2  # what config/profile.toml was tuned to
 NONE: Mapping[str, str] = {}
 ANEW: Mapping[str, str] = {"Cache-Control": "no-cache"}  # ours computes the answer, whatever it has kept
+UNKEPT: Mapping[str, str] = {"Cache-Control": "no-cache, no-store"}  # nor does it keep this one
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 DEPLOYED = ROOT / ".venv-deployed" / "bin" / "python"  # what a deployment installs, and no tools for development
 

@@ -122,7 +122,7 @@ def deep_cursor(row: Any) -> str:
 
     asked: Any = SimpleNamespace(path="/api/orders", query_params=QueryDict(""))
     _, scope = resolve(token("demo"))
-    return keyset.encode(keyset.Cursor((row.placed_at, row.pk)), keyset.binding(asked, scope.audience()))
+    return keyset.encode(keyset.Cursor((row.placed_at, row.pk)), keyset.binding(asked, scope.audience))
 
 
 def request(url: str, bearer: str) -> tuple[int, float, list[dict[str, Any]]]:

@@ -36,12 +36,14 @@ class Scope:
     own_revision: int = 0
     catalogue_revision: int = 0
 
+    @cached_property
     def audience(self) -> str:
         """Who is shown the same as this user: whoever has the same grants. A buyer's own orders are special to them."""
         grants = sorted(f"{grant.company}/{grant.office or '*'}/{grant.role}" for grant in self.grants)
         personal = [f"user {self.user}"] if any(grant.role == Role.BUYER for grant in self.grants) else []
         return " ".join(grants + personal)
 
+    @cached_property
     def stamp(self) -> str:
         """The state of every company that this user may see something of."""
         return " ".join(f"{company}:{revision}" for company, revision in sorted(self.revisions.items()))

@@ -44,7 +44,7 @@ class ScopedViewSet(ShapedViewSet):
         return scope
 
     def freshness(self, request: Request) -> Freshness:
-        return Freshness(self.scope.audience(), self.scope.stamp())
+        return Freshness(self.scope.audience, self.scope.stamp)
 
 
 class OwnViewSet(ScopedViewSet):
@@ -54,7 +54,7 @@ class OwnViewSet(ScopedViewSet):
 
     def freshness(self, request: Request) -> Freshness:
         scope = self.scope
-        return Freshness(f"user {scope.user}", f"{scope.audience()} {scope.stamp()} own:{scope.own_revision}")
+        return Freshness(f"user {scope.user}", f"{scope.audience} {scope.stamp} own:{scope.own_revision}")
 
 
 class CompanyViewSet(ScopedViewSet):

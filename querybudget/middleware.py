@@ -15,6 +15,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -28,8 +29,9 @@ from querybudget import hooks
 from querybudget.capture import Watch
 from querybudget.capturing import announced, kept_apart
 from querybudget.configuration import configured
+from querybudget.context import listening
 from querybudget.errors import UsageError
-from querybudget.requests import Measurement, answered, measuring
+from querybudget.requests import Measurement, answered, measuring, unfinished
 from querybudget.tokens import HEADER
 from querybudget.traffic import traffic
 
@@ -38,6 +40,9 @@ logger = logging.getLogger("querybudget")
 request_measured = Signal()
 """Sent when a request is over, a streamed body included, with `measurement` and `endpoint`, the name in the ledger
 or None for an ignored one: the place for an access log and for counters. Its watch has `count` and `seconds`."""
+
+MOST_NAMES = 2000
+"""Methods and routes whose names are remembered; a client may make methods up."""
 
 _TOKEN = "HTTP_" + HEADER.upper().replace("-", "_")
 
@@ -61,8 +66,40 @@ class QueryBudgetMiddleware:
         except UsageError as error:
             raise ImproperlyConfigured(str(error)) from None
         hooks.acquire()  # for good: patching anew for each request would cost more than it counts
+        self.sees_all = False
+        self.names: dict[Any, str | None] = {}  # by method and route
 
     def __call__(self, request: HttpRequest) -> Any:
+        if self.asynchronous or _TOKEN in request.META:
+            return self.reported(request)
+        # What `measuring` and `answered` do, in one function: between queries each other one that is run has
+        # to come back into the processor's caches first, which takes four times as long as to run it (measured).
+        watch = Watch(detail=False)
+        measurement = Measurement(request, watch=watch, listener=self.measured)
+        if not self.sees_all:
+            hooks.check_sight()
+            self.sees_all = True
+        watch.closed = False
+        listened = listening.set((*listening.get(), watch))
+        try:
+            response = self.get_response(request)
+        except BaseException:
+            self.over(measurement)
+            raise
+        finally:
+            listening.reset(listened)
+        if not hooks.in_place():
+            raise hooks.UnseenQueriesError("CursorWrapper._execute was replaced: queries may be missing")
+        if response.streaming or not getattr(response, "is_rendered", True):
+            hooks.acquire()  # `finish` releases them, when the body has been made
+            unfinished.add(measurement)
+            return finished(measurement, response)
+        response.headers["Server-Timing"] = timing_of(measurement, response)
+        measurement.response = response
+        self.over(measurement)
+        return response
+
+    def reported(self, request: HttpRequest) -> Any:
         report = announced(request) if _TOKEN in request.META else None
         listener = partial(self.captured, report.id) if report else self.measured
         measurement = Measurement(request, watch=Watch(detail=report is not None), listener=listener)
@@ -80,6 +117,11 @@ class QueryBudgetMiddleware:
                 response = await response
         return finished(measurement, response, report)
 
+    def over(self, measurement: Measurement) -> None:
+        measurement.watch.closed = True
+        measurement.seconds = perf_counter() - measurement.started
+        self.measured(measurement)
+
     def measured(self, measurement: Measurement) -> None:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
         endpoint = self.name_of(measurement)
@@ -89,7 +131,8 @@ class QueryBudgetMiddleware:
                 line = f"{self.ledger.path.name}:{self.ledger.line_of(endpoint)}"
                 logger.warning("%s: %d queries, budget %d (%s)", endpoint, count, budget.queries, line)
             traffic.note(endpoint, count, len(getattr(measurement.response, "content", b"")))
-        request_measured.send_robust(type(self), measurement=measurement, endpoint=endpoint)
+        if request_measured.receivers:
+            request_measured.send_robust(type(self), measurement=measurement, endpoint=endpoint)
 
     def captured(self, report: str, measurement: Measurement) -> None:
         """Tell of it too, and keep what it did."""
@@ -98,19 +141,31 @@ class QueryBudgetMiddleware:
 
     def name_of(self, measurement: Measurement) -> str | None:
         """The ledger's name of the endpoint; None if it is ignored."""
-        endpoint = self.options.booked_as(measurement.endpoint)
-        return endpoint and self.options.variant_of(endpoint, measurement.request, measurement.response)
+        request = measurement.request
+        route = request.resolver_match and (request.method, request.resolver_match.route)
+        if route in self.names:
+            endpoint = self.names[route]
+        else:
+            endpoint = self.options.booked_as(measurement.endpoint)
+            if route and len(self.names) < MOST_NAMES:
+                self.names[route] = endpoint
+        return endpoint and self.options.variant_of(endpoint, request, measurement.response)
 
 
 def finished(measurement: Measurement, response: HttpResponseBase, report: str = "") -> HttpResponseBase:
     """The response with its headers; the body of a stream is measured while it is sent. `report`: its URL."""
-    seen = measurement.watch
-    queries = "1 query" if seen.count == 1 else f"{seen.count} queries"
-    timing = f'db;dur={seen.seconds * 1000:.1f};desc="{queries}"'
-    others = response.headers.get("Server-Timing")
-    response.headers["Server-Timing"] = f"{others}, {timing}" if others else timing
+    response.headers["Server-Timing"] = timing_of(measurement, response)
     if report:
         response.headers[HEADER] = report
         patch_cache_control(response, private=True, no_store=True)  # the link is for who asked
     answered(measurement, response)
     return response
+
+
+def timing_of(measurement: Measurement, response: HttpResponseBase) -> str:
+    """The value of `Server-Timing`, behind what the response has there already."""
+    seen = measurement.watch
+    queries = "1 query" if seen.count == 1 else f"{seen.count} queries"
+    timing = f'db;dur={seen.seconds * 1000:.1f};desc="{queries}"'
+    others = response.headers.get("Server-Timing")
+    return f"{others}, {timing}" if others else timing

@@ -47,7 +47,7 @@ class Measurement:
     response: HttpResponseBase | None = None
     listener: Listener | None = None
     seconds: float = 0.0
-    _started: float = field(default_factory=perf_counter)
+    started: float = field(default_factory=perf_counter)
 
     @property
     def endpoint(self) -> str:
@@ -55,14 +55,17 @@ class Measurement:
 
     def finish(self) -> None:
         """End the measurement and tell the listeners; harmless when done already."""
-        with _lock:
-            if self not in unfinished:
-                return
-            unfinished.remove(self)
+        try:
+            unfinished.remove(self)  # of two threads that end one only one gets further
+        except KeyError:
+            return
         self.watch.close()
-        self.seconds = perf_counter() - self._started
-        for listener in (self.listener,) if self.listener else tuple(_listeners):
-            listener(self)
+        self.seconds = perf_counter() - self.started
+        if self.listener:
+            self.listener(self)
+        else:
+            for listener in tuple(_listeners):
+                listener(self)
 
 
 Listener = Callable[[Measurement], None]

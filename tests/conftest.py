@@ -63,13 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """No test sees another's throttle counters and known URLs, or a breaker that another's dead Redis opened."""
+    """No test sees what another's requests left: counters, answers, a breaker that its dead Redis opened."""
     from django.core.cache import cache
 
-    from api import early
+    from api import early, views
     from api.breaker import breaker
 
-    early.known.clear()
+    for memo in (early.known, views.listings, views.narrowings):
+        memo.clear()
     breaker.closed()
     cache.clear()
 

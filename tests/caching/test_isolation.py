@@ -177,12 +177,12 @@ def leave_the_audience_out(patch: pytest.MonkeyPatch) -> None:
 
 
 def leave_the_stamp_out(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Scope, "stamp", lambda scope: "")
+    patch.setattr(Scope, "stamp", property(lambda scope: ""))
 
 
 def leave_one_company_out_of_the_stamp(patch: pytest.MonkeyPatch) -> None:
-    stamp = Scope.stamp
-    patch.setattr(Scope, "stamp", lambda scope: stamp(scope).rpartition(" ")[2])
+    stamp = vars(Scope)["stamp"].func
+    patch.setattr(Scope, "stamp", property(lambda scope: stamp(scope).rpartition(" ")[2]))
 
 
 def read_the_stamp_after_the_rows(patch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def read_the_stamp_after_the_rows(patch: pytest.MonkeyPatch) -> None:
 
 
 def share_among_buyers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Scope, "audience", impersonal)
+    patch.setattr(Scope, "audience", property(impersonal))
 
 
 def leave_the_query_out(patch: pytest.MonkeyPatch) -> None:

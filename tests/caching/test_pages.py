@@ -72,6 +72,19 @@ def test_no_cache_computes_afresh_and_keeps_it(client_of: Any, owner: User, orde
     assert status(client.get("/api/orders")) == "hit"
 
 
+def test_no_store_leaves_what_is_kept_as_it_is(client_of: Any, owner: User, order: Order, store: str) -> None:
+    """RFC 9111, 5.2.1.5: nothing of the answer is stored; what is there already may be given out."""
+    client = client_of(owner)
+    unkept = client.get("/api/orders", headers={"Cache-Control": "no-store"})
+    assert unkept.headers["Cache-Status"] == "orders; fwd=miss"
+    stored = "; stored" if store == "redis" else ""  # local memory never says so
+    assert client.get("/api/orders").headers["Cache-Status"] == f"orders; fwd=miss{stored}"
+    assert status(client.get("/api/orders", headers={"Cache-Control": "no-store"})) == "hit"
+    anew = client.get("/api/orders", headers={"Cache-Control": "no-cache, no-store"})
+    assert (anew.headers["Cache-Status"], status(client.get("/api/orders"))) == ("orders; fwd=request", "hit")
+    assert anew.content == unkept.content
+
+
 def test_head_is_a_get_without_its_body(client_of: Any, owner: User, order: Order) -> None:
     client = client_of(owner)
     read, head = client.get("/api/orders"), client.head("/api/orders")
