@@ -67,7 +67,7 @@ def cold_list(bench: Bench) -> Result:
     }
     note = (
         f"`GET {PAGE}`: 50 orders with 4 lines each, computed anew each time, {CLIENTS} clients. The peers keep "
-        "no page, so ours is told not to (`Cache-Control: no-cache, no-store`); the last row is with what keeping it costs."
+        "no page, so ours is told not to (`Cache-Control: no-cache, no-store`); the last row is with what that costs."
     )
     return ratios, compared("Cold list", note, [contender.name for contender in contenders], figures)
 

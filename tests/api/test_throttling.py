@@ -50,6 +50,47 @@ def test_of_many_requests_at_once_exactly_the_limit_passes(limit: Callable[..., 
     assert sorted(quota.remaining for quota in quotas) == list(range(-220, 100))
 
 
+def test_what_is_drawn_in_batches_is_counted_as_exactly(limit: Callable[..., None]) -> None:
+    limit(user=1000)
+    with ThreadPoolExecutor(16) as pool:
+        remaining = [quota.remaining for quota in pool.map(lambda _: take("user", "1"), range(1500))]
+    assert len(set(remaining)) == 1500
+    assert sum(left >= 0 for left in remaining) == 1000
+
+
+def test_the_cache_is_asked_once_a_batch(limit: Callable[..., None]) -> None:
+    limit(user=1000)
+    counted = []
+    for _ in range(21):
+        take("user", "1")
+        (key,) = cache.keys("throttle:*")  # type: ignore[attr-defined]
+        counted.append(cache.get(key))
+    assert counted == [10] * 10 + [20] * 10 + [30]
+
+
+@pytest.mark.parametrize("idle", [0, 1, 2])
+def test_several_processes_give_out_the_limit_but_for_what_idle_ones_have_drawn(
+    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch, idle: int
+) -> None:
+    limit(user=600)
+    own: list[dict[str, Any]] = [{} for _ in range(3)]
+    passed = 0
+    for number in range(900):
+        monkeypatch.setattr(throttling, "_drawn", own[number % 3 if number < 3 else number % (3 - idle)])
+        passed += take("user", "1").remaining >= 0
+    assert passed == 600 - 5 * idle
+
+
+def test_numbers_of_many_subjects_are_not_kept_for_ever(
+    limit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttling, "MOST_DRAWN", 5)
+    limit(user=1000)
+    for subject in range(20):
+        take("user", str(subject))
+        assert len(throttling._drawn) <= 5
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_http_requests_at_once_exactly_the_limit_is_answered(
     limit: Callable[..., None], client_of: Any
