@@ -17,6 +17,7 @@ class KeepAliveTask(WSGITask):
     """One request and its answer, on a connection that an HTTP/1.1 client may go on using."""
 
     writes_header = False
+    wrote_header: bool
 
     def build_response_header(self) -> bytes:
         self.writes_header = True
@@ -25,6 +26,15 @@ class KeepAliveTask(WSGITask):
         if self.request.command.upper() == "HEAD":
             self.chunked_response = False  # else a last chunk would follow
         return header
+
+    def write(self, data: bytes) -> None:
+        """Header and body in one piece where the body is one."""
+        if self.wrote_header or not self.complete or not self.has_body or len(data) != self.content_length:
+            super().write(data)
+            return
+        header = self.build_response_header()
+        self.wrote_header, self.content_bytes_written = True, len(data)
+        self.channel.write_soon(header + data)
 
     def set_close_on_finish(self) -> None:
         """While the header is written waitress asks for this where it misses a length; HTTP/1.1 does not need one."""

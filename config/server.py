@@ -20,10 +20,10 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from waitress import create_server
-from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 
 from config import env, sizing, workers
+from config.channel import DirectChannel, only_where_needed
 from config.drain import LastTask, serve
 from config.keepalive import without_body_for_head
 from config.warmup import warm_up
@@ -50,16 +50,9 @@ class ProblemTask(ErrorTask):
         self.write(body)
 
 
-class Channel(HTTPChannel):
+class Channel(DirectChannel):
     task_class = LastTask
     error_task_class = ProblemTask
-    current_outbuf_count: int
-
-    def write_soon(self, data: Any) -> int:
-        """Begin a new buffer for each megabyte: waitress keeps what it has sent until 16 MB went through one."""
-        if self.current_outbuf_count >= self.adj.outbuf_overflow:
-            self.current_outbuf_count = self.adj.outbuf_high_watermark
-        return int(super().write_soon(data))
 
 
 def make_server(application: Any, threads: int, **address: Any) -> Any:
@@ -89,6 +82,7 @@ def make_server(application: Any, threads: int, **address: Any) -> Any:
         ),
     )
     server.channel_class = Channel
+    server.pull_trigger = only_where_needed(server.pull_trigger)
     server.draining = False
     return server
 
