@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 from django.db.models import Model
 from django.http import HttpResponse
@@ -40,8 +40,8 @@ class Asked:
         return cls(order, cursor, parameters.limit(request), bound_to, url)
 
     def page_at(self, cursor: keyset.Cursor | None) -> str | None:
-        """The URL of the page that `cursor` names."""
-        return None if cursor is None else self.url + quote_plus(keyset.encode(cursor, self.bound_to))
+        """The URL of the page that `cursor` names; of a signed text's characters URLs spell one otherwise."""
+        return None if cursor is None else self.url + keyset.encode(cursor, self.bound_to).replace(":", "%3A")
 
 
 class KeysetPagination(BasePagination):
