@@ -118,6 +118,7 @@ class QueryBudgetMiddleware:
         return finished(measurement, response, report)
 
     def over(self, measurement: Measurement) -> None:
+        """End the measurement of a request."""
         measurement.watch.closed = True
         measurement.seconds = perf_counter() - measurement.started
         self.measured(measurement)

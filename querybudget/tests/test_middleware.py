@@ -6,11 +6,12 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.utils import CursorWrapper
 from django.http import HttpResponse, StreamingHttpResponse
-from django.test import AsyncClient, Client
-from django.urls import path
+from django.test import AsyncClient, Client, RequestFactory
+from django.urls import path, resolve
 
-from querybudget import hooks, watch
+from querybudget import UnseenQueriesError, hooks, watch
 from querybudget.middleware import QueryBudgetMiddleware, request_measured
 
 LEDGER = """
@@ -50,7 +51,14 @@ def broken(request):
     raise RuntimeError("no")
 
 
+def patching(request):
+    ours = CursorWrapper._execute
+    CursorWrapper._execute = lambda *arguments: ours(*arguments)
+    return HttpResponse()
+
+
 urlpatterns = [
+    path("patching", patching),
     path("looping", loop),
     path("async", asynchronous),
     path("stream", stream),
@@ -101,6 +109,44 @@ def timing(response):
 def test_a_request_is_counted(measured):
     assert timing(Client().get("/looping")) == '"3 queries"'
     assert measured == [("GET /looping", 3)]
+
+
+def test_each_method_and_variant_of_a_route_has_its_own_name(measured):
+    client = Client()
+    for _ in range(2):
+        client.get("/looping")
+        client.post("/looping")
+        client.get("/looping?cheap=1")
+        client.get("/admin/looping")
+    once = [("GET /looping", 3), ("POST /looping", 3), ("GET /looping [cheap]", 3), (None, 3)]
+    assert measured == once * 2
+
+
+def test_made_up_methods_are_not_remembered_for_ever(measured, monkeypatch):
+    monkeypatch.setattr("querybudget.middleware.MOST_NAMES", 3)
+    middleware = QueryBudgetMiddleware(lambda request: HttpResponse())
+    for number in range(10):
+        request = RequestFactory().generic(f"MADE{number}", "/looping")
+        request.resolver_match = resolve("/looping")
+        middleware(request)
+    assert len(middleware.names) == 3
+    assert measured == [(f"MADE{number} /looping", 0) for number in range(10)]
+
+
+def test_a_database_that_can_not_be_seen_fails_the_first_request(measured, monkeypatch):
+    monkeypatch.setattr(hooks, "check_sight", blind)
+    with pytest.raises(UnseenQueriesError):
+        Client().get("/looping")
+
+
+def blind():
+    raise UnseenQueriesError("blind")
+
+
+def test_a_hook_that_a_view_replaces_fails_its_request(measured, monkeypatch):
+    monkeypatch.setattr(CursorWrapper, "_execute", CursorWrapper._execute)  # restored at the end
+    with pytest.raises(UnseenQueriesError, match="_execute was replaced"):
+        Client().get("/patching")
 
 
 def test_a_header_that_is_there_is_kept(measured, settings):
