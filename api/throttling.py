@@ -7,6 +7,7 @@ limited: refusing everybody would turn a slow cache into an outage.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ BATCH_MOST = 10  # requests that are counted at once, and at most a hundredth of
 MOST_DRAWN = 10_000  # subjects and windows that have numbers left in this process
 
 _drawn: dict[str, deque[int]] = {}
+_drawing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,19 @@ def number_of(key: str, timeout: float, batch: int) -> int:
     Numbers are drawn from the cache `batch` at a time and used by this process one after the other. So nobody gets
     more than the limit, and who uses several processes at most a batch less for each.
     """
-    try:
-        return _drawn[key].popleft()
-    except (KeyError, IndexError):
-        last = count(key, timeout, batch)
-    if last is None:
-        return 0
-    if batch > 1:
-        if len(_drawn) >= MOST_DRAWN:
-            _drawn.clear()
-        _drawn.setdefault(key, deque()).extend(range(last - batch + 2, last + 1))
-    return last - batch + 1
+    with _drawing:  # those that wait use what one draws
+        drawn = _drawn.get(key)
+        if not drawn:
+            last = count(key, timeout, batch)
+            if last is None:
+                return 0
+            if len(_drawn) >= MOST_DRAWN:
+                _drawn.clear()
+            drawn = _drawn[key] = deque(range(last - batch + 1, last + 1))
+        number = drawn.popleft()
+        if not drawn:
+            del _drawn[key]
+        return number
 
 
 @lru_cache(maxsize=10_000)
