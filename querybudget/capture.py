@@ -108,7 +108,7 @@ class Watch:
 
     def listen(self) -> Token[tuple[Watch, ...]]:
         """See the queries of this context until `listening` is reset by the token."""
-        around = open_watches() if listening.get() else ()
+        around = open_watches()
         if self.process_wide or self in around:
             return listening.set(around)
         return listening.set((*around, self))

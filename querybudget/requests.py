@@ -61,11 +61,8 @@ class Measurement:
             return
         self.watch.close()
         self.seconds = perf_counter() - self.started
-        if self.listener:
-            self.listener(self)
-        else:
-            for listener in tuple(_listeners):
-                listener(self)
+        for listener in (self.listener,) if self.listener else tuple(_listeners):
+            listener(self)
 
 
 Listener = Callable[[Measurement], None]
