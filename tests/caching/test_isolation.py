@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from api import pagecache
 from businesses.authentication import resolve
@@ -133,6 +134,21 @@ class Run:
 
     def found(self, what: str, *about: Any) -> None:
         self.wrong.append(f"{what}: {about}")
+
+
+@pytest.fixture(autouse=True)
+def _transactions_are_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django's test client takes `close_old_connections` off its signals while it asks, for all threads.
+
+    So another's request can have it run inside of a comparison's transaction, whose connection it then closes.
+    """
+    close = BaseDatabaseWrapper.close_if_unusable_or_obsolete
+
+    def unless_in_a_transaction(database: BaseDatabaseWrapper) -> None:
+        if not database.in_atomic_block:
+            close(database)
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", unless_in_a_transaction)
 
 
 @pytest.fixture
