@@ -40,7 +40,7 @@ from api.gaps import Gap
 from api.selection import Selection, apply, object_of
 from api.shaping import attribute, key_of, relation_name
 from api.spelling import Bound, InSql, Joined, Spelt, Text, joined, or_null, spelling_of, spelt, stored
-from api.statements import Conditions, Narrowing, Slot, Statement
+from api.statements import Conditions, Narrowing, Slot, Statement, checked
 
 ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
 PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
@@ -69,7 +69,7 @@ class Compiled:
 
     def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
         """The object with this key, its gaps open; None if there is none within `narrowing`."""
-        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, narrowing.checked(), **given, value0=key)
+        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, checked(narrowing), **given, value0=key)
         return rows[0][0] if rows else None
 
     def page(

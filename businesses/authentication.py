@@ -18,13 +18,15 @@ from rest_framework.request import Request
 
 from api.models import Revision
 from api.requests import inner
-from api.statements import ANY, Conditions, Slot, Statement
+from api.statements import ANY, Conditions, Row, Slot, Statement
 from businesses.models import User
 from businesses.scope import Scope, scope_of
 
 # In the order of the model's fields, which is how Model.from_db takes values.
 USER_COLUMNS = ("id", "is_superuser", "username", "first_name", "last_name", "is_staff", "is_active", "revision")
 MEMBERSHIP_COLUMNS = ("company_id", "office_id", "role", "company__revision")
+USER = slice(3, 3 + len(USER_COLUMNS))  # where they are in a row of `tokens`
+ACTIVE = USER.start + USER_COLUMNS.index("is_active")
 TOKEN_LONGEST = 200  # characters
 
 
@@ -64,17 +66,26 @@ class ScopeAuthentication(BaseAuthentication):
 
 def resolve(token: str) -> tuple[User, Scope]:
     """The user and scope of a token. Raises AuthenticationFailed for one that is wrong, expired or disabled."""
+    rows = rows_of(token)
+    return User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, rows[0][USER]), scope_in(rows)
+
+
+def rows_of(token: str) -> tuple[Row, ...]:
+    """What `tokens` finds for it. Raises AuthenticationFailed as `resolve` does."""
     digest = hash_token(token)
     rows = tokens().rows(DEFAULT_DB_ALIAS, ANY, key=token[: CONSTANTS.TOKEN_KEY_LENGTH])
-    found = [row for row in rows if compare_digest(digest, row[0])]
-    if not found or (found[0][1] and found[0][1] <= datetime.now(UTC)):
+    found = tuple(row for row in rows if compare_digest(digest, row[0]))
+    if not found or (found[0][1] and found[0][1] <= datetime.now(UTC)) or not found[0][ACTIVE]:
         raise AuthenticationFailed("This token is not valid, or no longer.")
-    end = 3 + len(USER_COLUMNS)
-    user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, found[0][3:end])
-    if not user.is_active:
-        raise AuthenticationFailed("This token is not valid, or no longer.")
-    rows = [row[end:] for row in found]
-    return user, scope_of(user.pk, rows, own_revision=user.revision, catalogue_revision=found[0][2] or 0)
+    return found
+
+
+@lru_cache(maxsize=128)
+def scope_in(rows: tuple[Row, ...]) -> Scope:
+    """The scope of `rows_of` a token: the same object for the same rows, with what it has found out of itself."""
+    user = dict(zip(USER_COLUMNS, rows[0][USER], strict=True))
+    memberships = [row[USER.stop :] for row in rows]
+    return scope_of(user["id"], memberships, own_revision=user["revision"], catalogue_revision=rows[0][2] or 0)
 
 
 @lru_cache(maxsize=1)

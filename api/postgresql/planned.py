@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
@@ -23,6 +24,8 @@ from psycopg2.extensions import AsIs
 from api import watchdog
 
 MOST = 50  # statements that a connection knows; a page's plan takes 140 KB of the server's memory (measured)
+MOST_READY = 200  # templates that a connection knows; of two, one that says the same may have been made anew
+NOT_READY = (b"", b"")
 REFUSALS = frozenset(
     {
         errorcodes.INVALID_SQL_STATEMENT_NAME,  # prepared in another session, or forgotten by DISCARD ALL
@@ -33,23 +36,37 @@ REFUSALS = frozenset(
 )
 
 
-class Planned(list[Any]):
-    """Parameters for `cursor.execute` of a statement worth planning once; those at `places` differ each time."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A statement worth planning once, and its parameters; those at `places` differ each time and have a name."""
 
-    def __init__(self, parameters: Iterable[Any]) -> None:
-        super().__init__(parameters)
-        self.places: list[int] = []
+    sql: str
+    parameters: tuple[Any, ...]
+    places: Mapping[int, str]
+
+
+class Planned(list[Any]):
+    """A template's parameters with the values of one time, for `cursor.execute`. Raises KeyError if one is missing."""
+
+    def __init__(self, template: Template, values: Mapping[str, Any]) -> None:
+        super().__init__(template.parameters)
+        self.template = template
+        self.given = [values[name] for name in template.places.values()]
+        for place, value in zip(template.places, self.given, strict=True):
+            self[place] = value
 
 
 class Connection(watchdog.Connection):
     """Knows what its session was asked, the longest unused first, and the name of what it has prepared of that.
 
-    None where the session can't prepare.
+    None where the session can't prepare. `ready`: of a template that is prepared, the text it is known by, and the
+    SQL that runs it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.prepared: OrderedDict[bytes, str] | None = OrderedDict()
+        self.ready: dict[Template, tuple[bytes, bytes]] = {}
 
 
 class Cursor(psycopg2.extensions.cursor):
@@ -61,7 +78,11 @@ class Cursor(psycopg2.extensions.cursor):
         known = self.connection.prepared
         if type(vars) is not Planned or known is None or self.shows or not self.connection.autocommit:
             return super().execute(query, vars)
+        text, run = self.connection.ready.get(vars.template, NOT_READY)
         try:
+            if known.get(text) and query is vars.template.sql:
+                known.move_to_end(text)
+                return super().execute(run, vars.given)
             return super().execute(self.prepared(known, query, vars))
         except psycopg2.Error as error:
             if error.pgcode not in REFUSALS:
@@ -72,7 +93,7 @@ class Cursor(psycopg2.extensions.cursor):
     def prepared(self, known: OrderedDict[bytes, str], query: str, parameters: Planned) -> bytes:
         """The SQL that runs it: as it is for the first time, then under its name."""
         fixed = list(parameters)
-        for number, place in enumerate(parameters.places, start=1):
+        for number, place in enumerate(parameters.template.places, start=1):
             fixed[place] = AsIs(f"${number}")
         text = self.mogrify(query, fixed)
         name, forgotten = known.get(text), ""
@@ -85,6 +106,10 @@ class Cursor(psycopg2.extensions.cursor):
             return b"; ".join([*steps, self.mogrify(query, parameters)])
         if not name:
             steps.append(b"PREPARE %b AS %b" % (known[text].encode(), text))
-        values = [parameters[place] for place in parameters.places]
-        run = self.mogrify(f"({', '.join(['%s'] * len(values))})", values) if values else b""
-        return b"; ".join([*steps, b"EXECUTE %b %b" % (known[text].encode(), run)])
+        places = f"({', '.join(['%s'] * len(parameters.given))})" if parameters.given else ""
+        run = f"EXECUTE {known[text]} {places}".encode()
+        if len(self.connection.ready) >= MOST_READY:
+            self.connection.ready.clear()
+        if query is parameters.template.sql:
+            self.connection.ready[parameters.template] = text, run
+        return b"; ".join([*steps, self.mogrify(run, parameters.given)])

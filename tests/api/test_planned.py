@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import psycopg2
@@ -10,19 +11,22 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from api.postgresql import planned
-from api.postgresql.planned import Planned
+from api.postgresql.planned import Planned, Template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SQL = "SELECT number * %s, '100%%' FROM generate_series(1, %s) AS number WHERE number > %s"
 
 
+@cache
+def template(factor: int) -> Template:
+    return Template(SQL, (factor, "most", "least"), {1: "most", 2: "least"})
+
+
 def ask(least: int, factor: int = 10) -> list[tuple[int, str]]:
     """Two rows of `factor` times `least` + 1 and 2; `least` differs from one time to the next."""
-    parameters = Planned([factor, least + 2, least])
-    parameters.places = [1, 2]
     with connection.cursor() as cursor:
-        cursor.execute(SQL, parameters)
+        cursor.execute(SQL, Planned(template(factor), {"least": least, "most": least + 2}))
         rows: list[tuple[int, str]] = cursor.fetchall()
     return rows
 
@@ -107,9 +111,11 @@ def test_a_migration_may_change_what_it_returns() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE thing (kind int); INSERT INTO thing VALUES (7)")
 
+    things = Template("SELECT kind FROM thing", (), {})
+
     def kind() -> Any:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT kind FROM thing", Planned([]))
+            cursor.execute(things.sql, Planned(things, {}))
             return cursor.fetchone()[0]
 
     assert [kind() for _ in range(3)] == [7, 7, 7]
@@ -119,11 +125,11 @@ def test_a_migration_may_change_what_it_returns() -> None:
 
 
 def test_what_postgresql_refuses_is_refused_as_ever() -> None:
+    division = Template("SELECT 1 / %s", (None,), {0: "by"})
+
     def divide() -> None:
         with connection.cursor() as cursor:
-            parameters = Planned([0])
-            parameters.places = [0]
-            cursor.execute("SELECT 1 / %s", parameters)
+            cursor.execute(division.sql, Planned(division, {"by": 0}))
 
     for _ in range(3):
         with pytest.raises(DatabaseError) as refusal:
