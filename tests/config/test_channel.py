@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from config.drain import turn
 from config.server import make_server
 from tests.waiting import eventually
 
@@ -54,7 +53,7 @@ def serving(application: Any) -> Iterator[Running]:
 
     def run() -> None:
         while not ended.is_set():
-            turn(server, SLEEP)
+            server.loop.turn(SLEEP)
 
     loop = threading.Thread(target=run)
     loop.start()
