@@ -8,9 +8,18 @@ whatever the application yields (RFC 9110, 9.3.2); waitress would send it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from waitress.task import WSGITask
+from waitress.utilities import build_http_date
+
+WRITTEN_HERE = ("content-length", "date")
+
+
+@lru_cache(maxsize=4)
+def date(seconds: int) -> str:
+    return f"Date: {build_http_date(seconds)}"
 
 
 class KeepAliveTask(WSGITask):
@@ -18,14 +27,31 @@ class KeepAliveTask(WSGITask):
 
     writes_header = False
     wrote_header: bool
+    content_length: int | None
 
     def build_response_header(self) -> bytes:
+        if self.ends_by_itself:
+            return self.short_header()
         self.writes_header = True
         header: bytes = super().build_response_header()
         self.writes_header = False
         if self.request.command.upper() == "HEAD":
             self.chunked_response = False  # else a last chunk would follow
         return header
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether nothing needs to be said of how this answer ends, or the connection."""
+        known = self.content_length is not None or not self.has_body
+        asks = self.version == "1.1" and self.request.command == "GET" and "CONNECTION" not in self.request.headers
+        return known and asks and not self.close_on_finish
+
+    def short_header(self) -> bytes:
+        """The header that waitress would write, in half the time: names are sent as the application spells them."""
+        lines = [f"{name}: {value}" for name, value in self.response_headers if name.lower() not in WRITTEN_HERE]
+        if self.has_body:
+            lines.append(f"Content-Length: {self.content_length}")
+        return "\r\n".join([f"HTTP/1.1 {self.status}", *lines, date(int(self.start_time)), "", ""]).encode("latin-1")
 
     def write(self, data: bytes) -> None:
         """Header and body in one piece where the body is one."""
