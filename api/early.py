@@ -1,60 +1,127 @@
 """Requests whose URL is known: what was found out for it once is not found out again.
 
 Part of what a request goes through depends on who asks, the rest on nothing but its URL and `Accept`: which view it
-leads to, what the view answers with, and that no session, form or redirect is involved. The rest is remembered from
-the first answer. Who asks for the same again is resolved as ever, by the view's own authentication, permissions and
-revisions, and answered by the view's own method, a 304 and a kept page before all else; between them stand neither
-DRF's set-up nor the middleware that such requests have no need of.
+leads to, what the view answers with, which headers middleware adds, and that no session, form or redirect is involved.
+That is remembered from the first answer, where every user is let in. Who asks for the same again is resolved as ever,
+by the view's own authentication and revisions. A 304 or a kept page follows from these alone (`Known.settle`);
+everything else is answered by the view's own method, without DRF's set-up and the middleware that it has no need of.
 
-What goes wrong goes on to the ordinary way, which has an answer to it. Nothing is asked twice: the identity and what
-went wrong stay with the request.
+What goes wrong goes on to the ordinary way, which has an answer to it. Nothing is asked twice: the identity, what the
+cache said and what went wrong stay with the request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.urls import ResolverMatch
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from api.memo import Memo
-from api.pagecache import Target, target_of
+from api.pagecache import LOOKUP, Target, look, settled, target_of
 from api.requests import url_of
 
+OF_ONE_ANSWER = {
+    *("cache-status", "content-disposition", "content-encoding", "content-length", "content-type"),
+    *("etag", "link", "ratelimit", "ratelimit-policy"),
+}
+OF_ALL = {
+    *("allow", "cache-control", "vary", "content-security-policy", "cross-origin-opener-policy"),
+    *("referrer-policy", "strict-transport-security", "x-content-type-options", "x-frame-options"),
+}
+OF_304 = {"cache-control", "vary", "strict-transport-security"}  # RFC 9110, 15.4.5: no more of what the client has
 
-@dataclass(frozen=True, slots=True)
+
+class Settled(NamedTuple):
+    """An answer for which nothing had to be computed. `like`: the same for those of one URL and status."""
+
+    like: tuple[Known, int]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return self.like[1]
+
+    def describe(self, request: Any) -> None:
+        """Tell a request what it turned out to be, for those who write of it."""
+        request.resolver_match = self.like[0].match
+        request.user, request.auth = self.like[0].authentication.authenticate(request)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """A GET of a `ShapedViewSet`: what its URL leads to."""
+    """A GET of a `ShapedViewSet`: what its URL leads to, and the headers that all its answers have."""
 
     match: ResolverMatch
+    authentication: Any
     renderer: BaseRenderer
     media_type: str
     target: Target
+    keeps_pages: bool
     headers: Mapping[str, str]
+    headers_304: Mapping[str, str]
 
     @classmethod
-    def of(cls, request: Any, headers: Mapping[str, str]) -> Known:
-        """What DRF has found out for its request, and the headers of the view."""
-        renderer, media_type = request.accepted_renderer, request.accepted_media_type
-        return cls(request.resolver_match, renderer, media_type, target_of(request), headers)
+    def of(cls, view: Any, request: Any) -> Known:
+        """What DRF has found out for its request."""
+        target = target_of(request)
+        (authentication,) = view.get_authenticators()
+        renderer, media_type, keeps = request.accepted_renderer, request.accepted_media_type, target.are_kept(view)
+        return cls(request.resolver_match, authentication, renderer, media_type, target, keeps, {}, {})
+
+    def answered(self, response: HttpResponseBase) -> Known | None:
+        """With the headers of an answer; None if it does not say what all answers will be like."""
+        headers = {name: value for name, value in response.headers.items() if name.lower() not in OF_ONE_ANSWER}
+        alike = {name.lower() for name in headers} <= OF_ALL and not response.cookies
+        if not alike or response.status_code != 200 or "ETag" not in response.headers:
+            return None
+        few = {name: value for name, value in headers.items() if name.lower() in OF_304}
+        return replace(self, headers=headers, headers_304=few)
+
+    def settle(self, environ: dict[str, Any]) -> Settled | None:
+        """The 304 or the kept page that answers a request, once its token is resolved; None if neither does.
+
+        A page that is to be compressed is left to the middleware that does so.
+        """
+        try:
+            auth = self.authentication.auth(environ)
+        except Exception:  # which stays in the environment, and is answered on the ordinary way
+            return None
+        if auth is None:
+            return None
+        func: Any = self.match.func
+        lookup = environ[LOOKUP] = look(func.cls.freshness_for(auth), self.target, self.keeps_pages, environ)
+        if lookup.page and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+            return None
+        answer = settled(lookup)
+        if answer is None:
+            return None
+        if answer.status == 304:
+            return Settled((self, 304), {**self.headers_304, **answer.headers}, b"")
+        length = {"Content-Length": str(len(answer.body))}
+        return Settled((self, 200), {**self.headers, **answer.headers, **length}, answer.body)
 
     def answer(self, request: Any) -> HttpResponseBase | None:
         """None where the ordinary way has to answer."""
         func: Any = self.match.func
         view = func.cls(**func.initkwargs)
         view.request, view.args, view.kwargs = request, self.match.args, dict(self.match.kwargs)
-        view.action, view.format_kwarg, view.headers = func.actions["get"], None, dict(self.headers)
+        view.action, view.format_kwarg, view.headers = func.actions["get"], None, {}
         request.resolver_match, request.target, request.query_params = self.match, self.target, request.GET
         request.accepted_renderer, request.accepted_media_type = self.renderer, self.media_type
         try:
-            if not view.admits(request):
+            identity = self.authentication.authenticate(request)
+            if identity is None:
                 return None
+            request.user, request.auth = identity
             response = getattr(view, view.action)(request, **view.kwargs)
             response = view.finalize_response(request, response)
             if isinstance(response, Response):
@@ -64,24 +131,39 @@ class Known:
             return None
         if not response.streaming:
             response.headers["Content-Length"] = str(len(response.content))
+        for name, value in self.headers.items():
+            response.headers.setdefault(name, value)
         return response  # type: ignore[no-any-return]
 
 
 known: Memo[Known] = Memo()
 
 
+def known_for(environ: Mapping[str, Any]) -> Known | None:
+    """What is known of the URL that a WSGI environment asks for."""
+    return known.get(None, url_of(environ)) if environ["REQUEST_METHOD"] in ("GET", "HEAD") else None
+
+
 class EarlyMiddleware:
-    """Stands inside of all middleware that belongs to every answer, and outside of what only some requests need."""
+    """Stands inside of all middleware that differs from request to request, and outside of what adds the same."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self.compressed = GZipMiddleware(get_response).process_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD") or connection.in_atomic_block:
             return self.get_response(request)
-        url = url_of(request)
-        found = known.get(None, url)
-        response = (found and found.answer(request)) or self.get_response(request)
-        if found is None and response.status_code == 200 and hasattr(request, "known"):
-            known.keep(None, url, request.known)
-        return response
+        found = known_for(request.META)
+        if found is None:
+            response = self.get_response(request)
+            learnt = request.known.answered(response) if hasattr(request, "known") else None
+            if learnt:
+                known.keep(None, url_of(request.META), learnt)
+            return response
+        answer = None if LOOKUP in request.META else found.settle(request.META)
+        if answer:
+            answer.describe(request)
+            return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        computed = found.answer(request)
+        return self.compressed(request, computed) if computed else self.get_response(request)

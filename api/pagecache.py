@@ -17,9 +17,10 @@ import hmac
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -33,6 +34,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.requests import inner
+from api.shelf import Shelf
 from api.throttling import count
 
 PAGE_SECONDS = 3600
@@ -45,10 +47,11 @@ TALLY_SECONDS = 1.0
 R = TypeVar("R", bound=HttpResponseBase)
 Asked = Any
 """DRF's request, or Django's with its `target`."""
+LOOKUP = "api.pagecache"
+"""The key of a WSGI environment under which a lookup that settled nothing is left for `answer`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(NamedTuple):
     """Who shares an answer, and the state of the data that it shows."""
 
     audience: str
@@ -65,11 +68,20 @@ class Page:
     body: bytes
     kept_at: float
 
-    def response(self, key: str, status: str) -> HttpResponse:
-        response = HttpResponse(self.body, content_type=self.content_type)
-        if self.link:
-            response.headers["Link"] = self.link
-        return labelled(response, entity_tag(key, self.stamp), status)
+    def settled(self, tag: str, status: str) -> Settled:
+        headers = labels(tag, status) | {"Content-Type": self.content_type}
+        return Settled(200, headers | {"Link": self.link} if self.link else headers, self.body)
+
+
+class Settled(NamedTuple):
+    """An answer for which nothing needs to be computed."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+    def response(self) -> HttpResponse:
+        return HttpResponse(self.body, status=self.status, headers=self.headers)
 
 
 class CachedView(Protocol):
@@ -82,7 +94,7 @@ class CachedView(Protocol):
     def get_renderer_context(self) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """What is asked for, whoever asks."""
 
@@ -95,9 +107,11 @@ class Target:
         digest.update(audience.encode())
         return f"{PREFIX}:{self.route}:{digest.hexdigest()}"
 
+    def are_kept(self, view: CachedView) -> bool:
+        return view.keeps_pages and self.format == "json"
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+
+class Lookup(NamedTuple):
     """What is known of an answer once its request's user is."""
 
     target: Target
@@ -110,35 +124,44 @@ class Lookup:
     page: Page | None  # as it was kept; None also where pages are not kept
 
 
-def look(view: CachedView, request: Asked) -> Lookup:
+def look(freshness: Freshness, target: Target, are_kept: bool, environ: Mapping[str, Any]) -> Lookup:
     """Ask the cache, unless the client's own copy settles it.
 
     `If-None-Match` compares weakly (RFC 9110, 13.1.2), as compressing a transfer weakens its tag. Its
     `*` holds for whatever there is, so it is looked at when there is something.
     """
-    freshness, target = view.freshness(request), target_of(request)
-    key = target.key(freshness.audience)
-    tag = entity_tag(key, freshness.stamp)
-    given = tuple(known.removeprefix("W/") for known in parse_etags(request.META.get("HTTP_IF_NONE_MATCH", "")))
-    directives = request.META.get("HTTP_CACHE_CONTROL", "").lower()  # RFC 9111, 5.2.1
+    key, tag = names(target, freshness)
+    given = tags(environ.get("HTTP_IF_NONE_MATCH", ""), tag)
+    directives = environ.get("HTTP_CACHE_CONTROL", "").lower()  # RFC 9111, 5.2.1
     asked_anew, may_keep = "no-cache" in directives, "no-store" not in directives
-    wanted = not asked_anew and tag not in given and are_kept(view, target)
-    return Lookup(target, key, freshness.stamp, tag, given, asked_anew, may_keep, kept(key) if wanted else None)
+    page = kept(key, freshness.stamp) if are_kept and not asked_anew and tag not in given else None
+    return Lookup(target, key, freshness.stamp, tag, given, asked_anew, may_keep, page)
 
 
-def are_kept(view: CachedView, target: Target) -> bool:
-    return view.keeps_pages and target.format == "json"
+def tags(header: str, expected: str) -> tuple[str, ...]:
+    """Those of a header, made strong. Nearly always there is none, or the one that is `expected`."""
+    if not header:
+        return ()
+    return (header,) if header == expected else tuple(known.removeprefix("W/") for known in parse_etags(header))
 
 
-def settled(lookup: Lookup) -> HttpResponse | None:
+@lru_cache(maxsize=512)
+def names(target: Target, freshness: Freshness) -> tuple[str, str]:
+    """The key of a page, and its entity tag."""
+    key = target.key(freshness.audience)
+    return key, entity_tag(key, freshness.stamp)
+
+
+def settled(lookup: Lookup) -> Settled | None:
     """The 304 or the fresh page that `lookup` found."""
     if lookup.tag in lookup.given:
-        return labelled(HttpResponse(status=304), lookup.tag, "hit")
-    if lookup.page is None or lookup.page.stamp != lookup.stamp:
+        return Settled(304, labels(lookup.tag, "hit"))
+    page = lookup.page
+    if page is None or page.stamp != lookup.stamp:
         return None
     tally(lookup.target, "hit")
-    seconds = int(lookup.page.kept_at + PAGE_SECONDS - time.time())
-    return unless_any(lookup, lookup.page.response(lookup.key, f"hit; ttl={seconds}"))
+    status = f"hit; ttl={int(page.kept_at + PAGE_SECONDS - time.time())}"
+    return Settled(304, labels(lookup.tag, status)) if "*" in lookup.given else page.settled(lookup.tag, status)
 
 
 def unless_any(lookup: Lookup, response: R) -> R | HttpResponse:
@@ -156,8 +179,12 @@ def answer(view: CachedView, request: Request, compute: Callable[[Request], Http
     if connection.in_atomic_block:
         view.count(request)
         return compute(request)
-    lookup = look(view, request)
-    return settled(lookup) or unless_any(lookup, computed(view, request, compute, lookup))
+    lookup = asked.META.pop(LOOKUP, None)
+    if lookup is None:
+        target = target_of(request)
+        lookup = look(view.freshness(request), target, target.are_kept(view), asked.META)
+    found = settled(lookup)
+    return found.response() if found else unless_any(lookup, computed(view, request, compute, lookup))
 
 
 def computed(
@@ -165,13 +192,13 @@ def computed(
 ) -> HttpResponseBase:
     """While one request computes a page anew, others get the stale one, labelled as such; nobody waits."""
     key, page = lookup.key, lookup.page
-    if not are_kept(view, lookup.target):
+    if not lookup.target.are_kept(view):
         view.count(request)
         return labelled(compute(request), lookup.tag, "fwd=bypass")
     lock = f"{key}:{hashlib.sha256(lookup.stamp.encode()).hexdigest()[:16]}"
     if page and cache.add(lock, 1, LOCK_SECONDS) is False:  # None says that the cache is away
         tally(lookup.target, "stale")
-        return page.response(key, "hit; ttl=-1; detail=stale")
+        return page.settled(entity_tag(key, page.stamp), "hit; ttl=-1; detail=stale").response()
     try:
         view.count(request)
         response = rendered(compute(request), view, request)
@@ -227,8 +254,21 @@ def keep(key: str, stamp: str, response: HttpResponse) -> bool:
     return bool(cache.set(key, value, PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says whether
 
 
-def kept(key: str) -> Page | None:
-    """The page under `key`; None also for what can't be read: cut short, or of another layout."""
+shelf: Shelf[Page] = Shelf()
+
+
+def kept(key: str, stamp: str) -> Page | None:
+    """The page under `key`, from the shelf if it is of this stamp there."""
+    page = shelf.get(key, stamp)
+    if page is None or page.kept_at + PAGE_SECONDS < time.time():
+        page = shared(key)
+        if page and page.stamp == stamp:
+            shelf.put(key, page)
+    return page
+
+
+def shared(key: str) -> Page | None:
+    """The page in the cache; None also for what can't be read: cut short, or of another layout."""
     try:
         value = cache.get(key)
         return Page(*value) if isinstance(value, tuple) else None
@@ -237,9 +277,13 @@ def kept(key: str) -> Page | None:
 
 
 def labelled(response: R, tag: str, status: str) -> R:
-    response.headers["ETag"] = tag
-    response.headers["Cache-Status"] = f"orders; {status}"
+    for name, value in labels(tag, status).items():
+        response.headers[name] = value
     return response
+
+
+def labels(tag: str, status: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Status": f"orders; {status}"}
 
 
 # --- Figures for `manage.py cache_stats`

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-
-from django.http import HttpRequest
 
 
 def inner(request: Any) -> Any:
@@ -12,7 +11,6 @@ def inner(request: Any) -> Any:
     return getattr(request, "_request", request)
 
 
-def url_of(request: HttpRequest) -> str:
+def url_of(environ: Mapping[str, Any]) -> str:
     """All of a GET that is the same for whoever sends it, as a key: its URL and `Accept`."""
-    names = ("HTTP_HOST", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT")
-    return repr((request.scheme, *map(request.META.get, names)))
+    return repr(tuple(map(environ.get, ("wsgi.url_scheme", "HTTP_HOST", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT"))))

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.permissions import SAFE_METHODS
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -77,7 +77,7 @@ class NotFoundView(ApiView):
 class ShapedViewSet(ApiView, GenericViewSet[Any]):
     """Lists and details whose queries come from their serializer.
 
-    A subclass gives `serializer_class`, `visible()`, `freshness()` and, for lists, `filterset_class` and
+    A subclass gives `serializer_class`, `visible()`, `freshness_for()` and, for lists, `filterset_class` and
     `orderings`: the names that `?ordering=` takes, the first being the default.
     """
 
@@ -104,21 +104,17 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method in SAFE_METHODS and request.accepted_media_type in DENSE:
-            inner(request).known = Known.of(request, self.default_response_headers)
+        plain = request.accepted_media_type in DENSE and self.permission_classes == [IsAuthenticated]
+        if plain and request.method in SAFE_METHODS:
+            inner(request).known = Known.of(self, request)
 
-    def admits(self, request: Any) -> bool:
-        """Whether `request`, which DRF has not set up, comes from somebody whom this view answers."""
-        (authenticator,) = self.get_authenticators()
-        identity = authenticator.authenticate(request)
-        if identity is None:
-            return False
-        request.user, request.auth = identity
-        return all(permission.has_permission(request, self) for permission in self.get_permissions())
+    @classmethod
+    def freshness_for(cls, auth: Any) -> Freshness:
+        """Who shares an answer of this view, and the revisions of all that it shows. `auth`: a request's."""
+        raise NotImplementedError
 
     def freshness(self, request: Request) -> Freshness:
-        """Who shares an answer of this view, and the revisions of all that it shows."""
-        raise NotImplementedError
+        return self.freshness_for(request.auth)
 
     def check_throttles(self, request: Request) -> None:
         """Reads are counted when they are computed: what is known already costs nothing, not even a counter."""
@@ -134,7 +130,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return answer(self, request, self.listed)
 
     def listed(self, request: Request) -> HttpResponse:
-        same = f"{self.freshness(request).audience} {url_of(inner(request))}"
+        same = f"{self.freshness(request).audience} {url_of(request.META)}"
         listing = listings.get(type(self), same)
         if listing:
             return self.listed_by_the_database(request, listing)

@@ -59,15 +59,15 @@ class Watchdog:
         """A block in which this thread's connections to `aliases` (all, if none is named) end after `seconds`."""
         return Watching(self, seconds, aliases)
 
-    def watch(self, seconds: float, aliases: Iterable[str]) -> tuple[object, list[BaseDatabaseWrapper]]:
-        """What `leave` takes, and the connections that end unless it is called in time."""
-        watch, databases = object(), [connections[alias] for alias in aliases or connections]
+    def watch(self, seconds: float, databases: Sequence[BaseDatabaseWrapper]) -> object:
+        """What `leave` takes; unless it is called in time the connections end."""
+        watch = object()
         with self._lock:
             self._watched[watch] = time.monotonic() + seconds, databases
             if self._thread is None or not self._thread.is_alive():  # as in a forked process
                 self._thread = threading.Thread(target=self._look, name="watchdog", daemon=True)
                 self._thread.start()
-        return watch, databases
+        return watch
 
     def leave(self, watch: object) -> None:
         """Takes the lock under which connections are ended, so it is never the next request's that is."""
@@ -97,7 +97,8 @@ class Watching:
         self.dog, self.seconds, self.aliases = dog, seconds, aliases
 
     def __enter__(self) -> list[BaseDatabaseWrapper]:
-        self.watch, databases = self.dog.watch(self.seconds, self.aliases)
+        databases = [connections[alias] for alias in self.aliases or connections]
+        self.watch = self.dog.watch(self.seconds, databases)
         return databases
 
     def __exit__(self, *_: object) -> None:

@@ -43,8 +43,9 @@ class ScopedViewSet(ShapedViewSet):
         scope: Scope = self.request.auth  # type: ignore[assignment]
         return scope
 
-    def freshness(self, request: Request) -> Freshness:
-        return Freshness(self.scope.audience, self.scope.stamp)
+    @classmethod
+    def freshness_for(cls, auth: Scope) -> Freshness:
+        return Freshness(auth.audience, auth.stamp)
 
 
 class OwnViewSet(ScopedViewSet):
@@ -52,9 +53,9 @@ class OwnViewSet(ScopedViewSet):
 
     keeps_pages = False
 
-    def freshness(self, request: Request) -> Freshness:
-        scope = self.scope
-        return Freshness(f"user {scope.user}", f"{scope.audience} {scope.stamp} own:{scope.own_revision}")
+    @classmethod
+    def freshness_for(cls, auth: Scope) -> Freshness:
+        return Freshness(f"user {auth.user}", f"{auth.audience} {auth.stamp} own:{auth.own_revision}")
 
 
 class CompanyViewSet(ScopedViewSet):

@@ -34,7 +34,7 @@ def log_request(*, measurement: Measurement, **_: Any) -> None:
         "cache": response.headers.get("Cache-Status") if response else None,
     }
     if settings.BEHIND_ROUTER:
-        fields["queue_milliseconds"] = round(max(queued_seconds(request) - measurement.seconds, 0) * 1000)
+        fields["queue_milliseconds"] = round(max(queued_seconds(request.META) - measurement.seconds, 0) * 1000)
     logger.info("request", extra={name: value for name, value in fields.items() if value is not None})
 
 

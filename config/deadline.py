@@ -31,7 +31,7 @@ class DeadlineMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        left = settings.REQUEST_DEADLINE - queued_seconds(request)
+        left = settings.REQUEST_DEADLINE - queued_seconds(request.META)
         deadline = time.monotonic() + left
 
         def refuse_late(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -49,7 +49,8 @@ class DeadlineMiddleware:
                     database.execute_wrappers.pop()
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             response.streaming_content = parts(response.streaming_content)  # type: ignore[arg-type]  # not asynchronous
-        watch_closing(response)
+        if response.streaming or any(database.errors_occurred for database in databases):
+            watch_closing(response)
         return response
 
 

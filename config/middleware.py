@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from csp.constants import HEADER
 from csp.utils import build_policy
@@ -21,11 +22,15 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")  # `request.headers` parses all
-        request.id = given if ROUTER_ID.fullmatch(given) else str(uuid.uuid4())  # type: ignore[attr-defined]
+        request.id = request_id(request.META)  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request.id  # type: ignore[attr-defined]
         return response
+
+
+def request_id(environ: Mapping[str, Any]) -> str:
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if ROUTER_ID.fullmatch(given) else str(uuid.uuid4())
 
 
 class ContentSecurityPolicyMiddleware:

@@ -54,12 +54,12 @@ MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
     "config.shedding.LoadSheddingMiddleware",
     "config.deadline.DeadlineMiddleware",
+    "api.early.EarlyMiddleware",  # what it answers needs nothing of what follows
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
-    "api.early.EarlyMiddleware",  # what it answers needs nothing of what follows
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -144,7 +144,12 @@ def _recording_execute(original: Hook) -> Hook:
         try:
             return original(self, sql, params, *ignored)
         finally:
-            _record(watches, self, sql, perf_counter() - start, params, bool(self.db.execute_wrappers))
+            duration = perf_counter() - start
+            if everywhere or len(watches) > 1 or watches[0].detail:
+                _record(watches, self, sql, duration, params, bool(self.db.execute_wrappers))
+            elif not watches[0].closed and statement(sql if type(sql) is str else _text(sql, self)).kind != "control":
+                watches[0].count += 1
+                watches[0].seconds += duration
 
     return execute
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
@@ -42,9 +42,27 @@ request_measured = Signal()
 or None for an ignored one: the place for an access log and for counters. Its watch has `count` and `seconds`."""
 
 MOST_NAMES = 2000
-"""Methods and routes whose names are remembered; a client may make methods up."""
+"""Methods and routes whose names are remembered, as a client may make methods up, and kinds of answers `ahead`."""
 
-_TOKEN = "HTTP_" + HEADER.upper().replace("-", "_")
+WANTED = "HTTP_" + HEADER.upper().replace("-", "_")
+"""The key of a WSGI environment whose request wants a report."""
+
+_BEGUN = "querybudget.begun"
+"""The key of one that `ahead` had a look at."""
+
+
+class Answer(Protocol):
+    """What `QueryBudgetMiddleware.ahead` counts. `like`: equal for answers of one endpoint and variant."""
+
+    @property
+    def like(self) -> Hashable: ...
+    @property
+    def headers(self) -> dict[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+A = TypeVar("A", bound=Answer)
 
 
 class QueryBudgetMiddleware:
@@ -70,12 +88,12 @@ class QueryBudgetMiddleware:
         self.names: dict[Any, str | None] = {}  # by method and route
 
     def __call__(self, request: HttpRequest) -> Any:
-        if self.asynchronous or _TOKEN in request.META:
+        if self.asynchronous or WANTED in request.META:
             return self.reported(request)
         # What `measuring` and `answered` do, in one function: between queries each other one that is run has
         # to come back into the processor's caches first, which takes four times as long as to run it (measured).
-        watch = Watch(detail=False)
-        measurement = Measurement(request, watch=watch, listener=self.measured)
+        watch, started = request.META.pop(_BEGUN, None) or (Watch(detail=False), perf_counter())
+        measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
         if not self.sees_all:
             hooks.check_sight()
             self.sees_all = True
@@ -94,13 +112,50 @@ class QueryBudgetMiddleware:
             hooks.acquire()  # `finish` releases them, when the body has been made
             unfinished.add(measurement)
             return finished(measurement, response)
-        response.headers["Server-Timing"] = timing_of(measurement, response)
+        response.headers["Server-Timing"] = timing_of(measurement.watch, response.headers.get("Server-Timing"))
         measurement.response = response
         self.over(measurement)
         return response
 
+    def ahead(
+        self,
+        environ: dict[str, Any],
+        serve: Callable[[dict[str, Any]], A | None],
+        as_django: Callable[[A, dict[str, Any]], tuple[HttpRequest, HttpResponseBase]],
+    ) -> A | None:
+        """Measure what a server answers ahead of Django's handler, in the same way.
+
+        Args:
+            environ: the request's WSGI environment.
+            serve: answers it; None if it does not. What it asked counts for the request that Django then serves.
+            as_django: an answer's request, with its `resolver_match`, and response, for those who are told of them.
+        """
+        watch = Watch(detail=False)
+        started, watch.closed = perf_counter(), False
+        listened = listening.set((*listening.get(), watch))
+        try:
+            answer = serve(environ)
+        finally:
+            listening.reset(listened)
+        if answer is None:
+            environ[_BEGUN] = watch, started
+            return None
+        watch.closed = True
+        answer.headers["Server-Timing"] = timing_of(watch)
+        endpoint = self.names.get(answer.like, "")
+        if endpoint != "" and not request_measured.receivers:
+            self.note(endpoint, watch.count, len(answer.body))
+            return answer
+        request, response = as_django(answer, environ)
+        measurement = Measurement(request, watch=watch, response=response, seconds=perf_counter() - started)
+        self.measured(measurement)
+        if len(self.names) >= MOST_NAMES:
+            self.names.clear()
+        self.names[answer.like] = self.name_of(measurement)
+        return answer
+
     def reported(self, request: HttpRequest) -> Any:
-        report = announced(request) if _TOKEN in request.META else None
+        report = announced(request) if WANTED in request.META else None
         listener = partial(self.captured, report.id) if report else self.measured
         measurement = Measurement(request, watch=Watch(detail=report is not None), listener=listener)
         url = report.url if report else ""
@@ -126,14 +181,19 @@ class QueryBudgetMiddleware:
     def measured(self, measurement: Measurement) -> None:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
         endpoint = self.name_of(measurement)
-        if endpoint is not None:
-            budget, count = self.ledger.budgets.get(endpoint), measurement.watch.count
-            if budget and not budget.known and count > budget.queries:
-                line = f"{self.ledger.path.name}:{self.ledger.line_of(endpoint)}"
-                logger.warning("%s: %d queries, budget %d (%s)", endpoint, count, budget.queries, line)
-            traffic.note(endpoint, count, len(getattr(measurement.response, "content", b"")))
+        self.note(endpoint, measurement.watch.count, len(getattr(measurement.response, "content", b"")))
         if request_measured.receivers:
             request_measured.send_robust(type(self), measurement=measurement, endpoint=endpoint)
+
+    def note(self, endpoint: str | None, count: int, size: int) -> None:
+        """Hold a request to its budget, and remember what it cost; not an ignored one."""
+        if endpoint is None:
+            return
+        budget = self.ledger.budgets.get(endpoint)
+        if budget and not budget.known and count > budget.queries:
+            line = f"{self.ledger.path.name}:{self.ledger.line_of(endpoint)}"
+            logger.warning("%s: %d queries, budget %d (%s)", endpoint, count, budget.queries, line)
+        traffic.note(endpoint, count, size)
 
     def captured(self, report: str, measurement: Measurement) -> None:
         """Tell of it too, and keep what it did."""
@@ -155,7 +215,7 @@ class QueryBudgetMiddleware:
 
 def finished(measurement: Measurement, response: HttpResponseBase, report: str = "") -> HttpResponseBase:
     """The response with its headers; the body of a stream is measured while it is sent. `report`: its URL."""
-    response.headers["Server-Timing"] = timing_of(measurement, response)
+    response.headers["Server-Timing"] = timing_of(measurement.watch, response.headers.get("Server-Timing"))
     if report:
         response.headers[HEADER] = report
         patch_cache_control(response, private=True, no_store=True)  # the link is for who asked
@@ -163,10 +223,8 @@ def finished(measurement: Measurement, response: HttpResponseBase, report: str =
     return response
 
 
-def timing_of(measurement: Measurement, response: HttpResponseBase) -> str:
-    """The value of `Server-Timing`, behind what the response has there already."""
-    seen = measurement.watch
-    queries = "1 query" if seen.count == 1 else f"{seen.count} queries"
-    timing = f'db;dur={seen.seconds * 1000:.1f};desc="{queries}"'
-    others = response.headers.get("Server-Timing")
-    return f"{others}, {timing}" if others else timing
+def timing_of(watch: Watch, before: str | None = None) -> str:
+    """The value of `Server-Timing`, behind what was there already."""
+    queries = "1 query" if watch.count == 1 else f"{watch.count} queries"
+    timing = f'db;dur={watch.seconds * 1000:.1f};desc="{queries}"'
+    return f"{before}, {timing}" if before else timing

@@ -66,10 +66,10 @@ def _empty_cache() -> None:
     """No test sees what another's requests left: counters, answers, a breaker that its dead Redis opened."""
     from django.core.cache import cache
 
-    from api import early, throttling, views
+    from api import early, pagecache, throttling, views
     from api.breaker import breaker
 
-    for memo in (early.known, throttling._drawn, views.listings, views.narrowings):
+    for memo in (early.known, pagecache.shelf, throttling._drawn, views.listings, views.narrowings):
         memo.clear()
     breaker.closed()
     cache.clear()

@@ -245,3 +245,93 @@ def test_a_ledger_that_cannot_be_read_stops_the_start(settings, folder):
 def test_without_a_ledger_it_counts(settings, tmp_path):
     settings.QUERY_BUDGETS_FOLDER = tmp_path
     assert QueryBudgetMiddleware(loop).ledger.budgets == {}
+
+
+# --- What a server answers ahead of Django
+
+
+class Answer:
+    like = "looping"
+
+    def __init__(self):
+        self.headers, self.body = {}, b"body"
+
+
+@pytest.fixture
+def ahead(measured):
+    """`ahead(serve)`: what becomes of a request to /looping, and the middleware that counts it."""
+    middleware = QueryBudgetMiddleware(loop)
+
+    def as_django(answer, environ):
+        request = RequestFactory().get("/looping")
+        request.resolver_match = resolve("/looping")
+        return request, HttpResponse(answer.body)
+
+    def ask(serve, environ=None):
+        return middleware.ahead({} if environ is None else environ, serve, as_django)
+
+    ask.middleware = middleware
+    return ask
+
+
+def serve(environ):
+    User.objects.count()
+    return Answer()
+
+
+def test_what_is_answered_ahead_is_counted_alike(ahead, measured):
+    for _ in range(3):
+        assert ahead(serve).headers["Server-Timing"].endswith('desc="1 query"')
+    assert measured == [("GET /looping", 1)] * 3
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_over_budget_ahead_is_warned_of_each_time(ahead, measured, caplog, told):
+    receivers = request_measured.receivers
+    if not told:
+        request_measured.receivers = []
+
+    def dear(environ):
+        User.objects.count()
+        return serve(environ)
+
+    try:
+        for _ in range(3):
+            ahead(dear)
+    finally:
+        request_measured.receivers = receivers
+    assert caplog.messages == ["GET /looping: 2 queries, budget 1 (query-budgets.toml:2)"] * 3
+
+
+def test_what_was_asked_ahead_in_vain_counts_for_the_request(ahead, measured):
+    request = RequestFactory().get("/looping")
+    request.resolver_match = resolve("/looping")
+
+    def decline(environ):
+        User.objects.count()
+
+    assert ahead(decline, request.META) is None
+    assert measured == []
+    assert timing(ahead.middleware(request)) == '"4 queries"'
+    assert measured == [("GET /looping", 4)]
+    assert timing(ahead.middleware(request)) == '"3 queries"'
+
+
+def test_kinds_of_answers_are_not_remembered_for_ever(ahead, measured, monkeypatch):
+    monkeypatch.setattr("querybudget.middleware.MOST_NAMES", 3)
+
+    def another(number):
+        answer = Answer()
+        answer.like = number
+        return answer
+
+    for number in range(10):
+        ahead(lambda environ: another(number))  # noqa: B023 called at once
+        assert number in ahead.middleware.names
+        assert len(ahead.middleware.names) <= 3
+
+
+def test_a_failure_ahead_is_passed_on(ahead, measured):
+    with pytest.raises(RuntimeError):
+        ahead(broken)
+    assert ahead(serve).headers["Server-Timing"].endswith('desc="1 query"')

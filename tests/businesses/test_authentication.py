@@ -127,7 +127,7 @@ def test_one_query_resolves_token_user_memberships_and_revisions(django_assert_n
     token = tokens.issue(member)[0]
     with django_assert_num_queries(1):
         user, scope = authentication.resolve(token)
-        assert (user.pk, user.username, user.is_staff) == (member.pk, member.username, False)
+        assert (user.pk, user.username, user.is_authenticated) == (member.pk, member.username, True)
         assert scope.user == member.pk
         assert Grant(second.company_id, second.pk, Role.BUYER) in scope.grants
         assert scope.revisions[second.company_id] == 7  # the new office raised it

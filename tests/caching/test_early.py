@@ -56,7 +56,8 @@ def test_a_hit_and_a_304_are_early_and_alike(
     unchanged = getattr(client, method)(url, headers={"If-None-Match": first.headers["ETag"]})
     assert set_up == []
     assert (hit.status_code, unchanged.status_code) == (200, 304)
-    monkeypatch.setattr("api.early.Known.answer", lambda known, request: None)
+    for early_way in ("answer", "settle"):
+        monkeypatch.setattr(early.Known, early_way, lambda known, request: None)
     later = getattr(client, method)(url)
     assert set_up == [url]
     assert later.content == hit.content
@@ -167,13 +168,13 @@ def test_a_token_is_resolved_once_a_request(
     client_of: Any, owner: User, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens: list[str] = []
-    resolve = authentication.resolve
+    rows_of = authentication.rows_of
 
     def counted(token: str) -> Any:
         tokens.append(token)
-        return resolve(token)
+        return rows_of(token)
 
-    monkeypatch.setattr(authentication, "resolve", counted)
+    monkeypatch.setattr(authentication, "rows_of", counted)
     client = client_of(owner)
     client.get("/api/orders")
     for header in ({}, {"Cache-Control": "no-cache"}, {"Authorization": "Token " + "a" * 64}):
@@ -207,7 +208,7 @@ def test_nothing_of_a_request_is_left_to_the_garbage_collector(
         start: Any = lambda *_: None  # noqa: E731
         body: Any = application(request.environ, start)
         b"".join(body)
-        body.close()
+        getattr(body, "close", list)()
 
     with unmeasured():
         serve()

@@ -225,12 +225,8 @@ def leave_the_query_out(patch: pytest.MonkeyPatch) -> None:
 
 
 def label_the_stale_fresh(patch: pytest.MonkeyPatch) -> None:
-    labelled = pagecache.labelled
-    patch.setattr(
-        pagecache,
-        "labelled",
-        lambda response, tag, status: labelled(response, tag, status.replace("ttl=-1; detail=stale", "ttl=1")),
-    )
+    labels = pagecache.labels
+    patch.setattr(pagecache, "labels", lambda tag, status: labels(tag, status.replace("ttl=-1; detail=stale", "ttl=1")))
 
 
 MISTAKES = [

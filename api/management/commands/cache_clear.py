@@ -11,7 +11,7 @@ from api.pagecache import PREFIX, TALLY
 
 
 class Command(BaseCommand):
-    help = "Forget all kept pages and their counts; throttles go on."
+    help = "Forget all pages in Redis and their counts; throttles go on. What a process gave out lately it still has."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.epilog = "Example: manage.py cache_clear"
