@@ -1,4 +1,7 @@
-"""The service's settings without an access log, as the peers have none; without counting where BENCH_COUNTING=0."""
+"""The service's settings without an access log, as the peers have none; without counting where BENCH_COUNTING=0.
+
+Where BENCH_SHELF=0 a process keeps no pages of its own (`bench.apps`).
+"""
 
 from __future__ import annotations
 
