@@ -102,8 +102,8 @@ def hit_and_not_modified(bench: Bench) -> tuple[Result, Result]:
         not_modified = interleaved(known, CLIENTS, bench.pace.times(0.6))
     note = (
         "The same page, kept. Token and revisions are checked in the database on every request; then FastAPI has "
-        "the page from Redis, and ours from the process' own shelf, as it gave it out before: the last row is without one. "
-        f"Waitress alone checks nothing and is the ceiling. {CLIENTS} clients."
+        "the page from Redis, and ours from the process' own shelf, as it gave it out before: the last row is without "
+        f"one. Waitress alone checks nothing and is the ceiling. {CLIENTS} clients."
     )
     busy = max(figures.busy for figures in (*hit, *not_modified))
     again = f"The same with `If-None-Match`. {CLIENTS} clients, which took {busy:.0%} of a core at most."
