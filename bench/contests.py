@@ -197,7 +197,7 @@ def offices(bench: Bench) -> Result:
 def processes(bench: Bench) -> Result:
     """By lists that serializers render, which is the web process' own work: all else needs the second core too."""
     token = bench.world.main
-    kinds = {"indented list": UNKEPT | {"Accept": "application/json; indent=1"}, "cold list": ANEW, "hit": NONE}
+    kinds = {"indented list": {**UNKEPT, "Accept": "application/json; indent=1"}, "cold list": ANEW, "hit": NONE}
     with ours() as one, ours(WEB_CONCURRENCY="2") as two:
         contenders = [
             get(f"{kind}, {name}", server, PAGE, token, headers)
