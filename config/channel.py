@@ -22,15 +22,6 @@ class DirectChannel(HTTPChannel):
     current_outbuf_count: int
     buffered = False  # whether the main loop may have seen this request's answer in the buffer
 
-    def add_channel(self, map: Any = None) -> None:
-        super().add_channel(map)
-        self.server.loop.wake(self._fileno)
-
-    def del_channel(self, map: Any = None) -> None:
-        descriptor = self._fileno
-        super().del_channel(map)
-        self.server.loop.forget(descriptor)
-
     def service(self) -> None:
         _serving.channel, self.buffered = self, False
         try:
@@ -66,14 +57,12 @@ class DirectChannel(HTTPChannel):
         return self.buffered or bool(self.requests) or self.close_when_flushed or self.will_close
 
 
-def only_where_needed(server: Any) -> Callable[[], None]:
+def only_where_needed(pull_trigger: Callable[[], None]) -> Callable[[], None]:
     """`pull_trigger` of a server, which wakes its main loop."""
-    wake = server.pull_trigger
 
     def pull() -> None:
         channel = getattr(_serving, "channel", None)
         if channel is None or channel.needs_the_loop:
-            server.loop.wake(channel and channel._fileno)
-            wake()
+            pull_trigger()
 
     return pull

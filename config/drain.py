@@ -38,7 +38,7 @@ def serve(server: Any) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     while not server.draining:
-        server.loop.turn(server.adj.asyncore_loop_timeout)
+        turn(server, server.adj.asyncore_loop_timeout)
     drain(server)
 
 
@@ -50,10 +50,15 @@ def drain(server: Any) -> None:
     while server.active_channels and time.monotonic() < deadline:
         for channel in list(server.active_channels.values()):
             channel.will_close = channel.will_close or is_quiet(channel)
-        server.loop.turn(0.1)
+        turn(server, 0.1)
     if server.active_channels:
         logger.warning("stopped with %d connections unfinished", len(server.active_channels))
     server.task_dispatcher.shutdown(timeout=0.1)
+
+
+def turn(server: Any, seconds: float) -> None:
+    """One turn of the loop: wait for sockets, `seconds` at most, and do what they are ready for."""
+    server.asyncore.loop(timeout=seconds, use_poll=server.adj.asyncore_use_poll, map=server._map, count=1)
 
 
 def take_waiting_connections(server: Any) -> None:

@@ -26,7 +26,6 @@ from config import env, sizing, workers
 from config.channel import DirectChannel, only_where_needed
 from config.drain import LastTask, serve
 from config.keepalive import without_body_for_head
-from config.loop import loop_of
 from config.warmup import warm_up
 
 logger = logging.getLogger(__name__)
@@ -69,6 +68,7 @@ def make_server(application: Any, threads: int, **address: Any) -> Any:
         max_request_body_size=BODY_LIMIT,
         channel_request_lookahead=1,  # a client that left is noticed before its request is run
         connection_limit=500,
+        asyncore_use_poll=True,  # select() ends at file descriptor 1024
         channel_timeout=120,  # the router keeps idle connections for 90 s
         clear_untrusted_proxy_headers=True,
         **(
@@ -82,8 +82,8 @@ def make_server(application: Any, threads: int, **address: Any) -> Any:
         ),
     )
     server.channel_class = Channel
-    server.loop, server.draining = loop_of(server), False
-    server.pull_trigger = only_where_needed(server)
+    server.pull_trigger = only_where_needed(server.pull_trigger)
+    server.draining = False
     return server
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from config.drain import turn
 from config.server import make_server
 from tests.waiting import eventually
 
@@ -53,7 +54,7 @@ def serving(application: Any) -> Iterator[Running]:
 
     def run() -> None:
         while not ended.is_set():
-            server.loop.turn(SLEEP)
+            turn(server, SLEEP)
 
     loop = threading.Thread(target=run)
     loop.start()
