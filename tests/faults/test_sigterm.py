@@ -5,6 +5,7 @@ tests/config/test_drain.py holds the parts; here they come together.
 
 from __future__ import annotations
 
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 THREADS = 3
 EXPORTED = 3000  # in three parts, each of which takes a second
+
+
+def refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_running_queued_and_streaming_requests_complete(
@@ -46,7 +55,8 @@ def test_running_queued_and_streaming_requests_complete(
             time.sleep(0.3)  # they have reached the server
             began = time.monotonic()
             service.process.terminate()
-            assert eventually(lambda: client.get("/healthz").status == 503)
+            assert eventually(lambda: refuses(service.port))  # a request could come in before, and wait for the lock
+            assert client.get("/healthz").status == 503
             assert service.process.poll() is None
         assert [task.result().status for task in running + queued] == [201] * (THREADS - 1 + 4)
         assert stream.result().body.count(b"\n") == EXPORTED
