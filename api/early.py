@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.gzip import GZipMiddleware
 from django.urls import ResolverMatch
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
+from api.compression import GZipMiddleware, packed
 from api.memo import Memo
 from api.pagecache import LOOKUP, Target, look, settled, target_of
 from api.requests import url_of
@@ -87,10 +87,7 @@ class Known:
         return replace(self, headers=headers, headers_304=few)
 
     def settle(self, environ: dict[str, Any]) -> Settled | None:
-        """The 304 or the kept page that answers a request, once its token is resolved; None if neither does.
-
-        A page that is to be compressed is left to the middleware that does so.
-        """
+        """The 304 or the kept page that answers a request, once its token is resolved; None if neither does."""
         try:
             auth = self.authentication.auth(environ)
         except Exception:  # which stays in the environment, and is answered on the ordinary way
@@ -99,15 +96,14 @@ class Known:
             return None
         func: Any = self.match.func
         lookup = environ[LOOKUP] = look(func.cls.freshness_for(auth), self.target, self.keeps_pages, environ)
-        if lookup.page and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-            return None
         answer = settled(lookup)
         if answer is None:
             return None
         if answer.status == 304:
             return Settled((self, 304), {**self.headers_304, **answer.headers}, b"")
-        length = {"Content-Length": str(len(answer.body))}
-        return Settled((self, 200), {**self.headers, **answer.headers, **length}, answer.body)
+        headers = {**self.headers, **answer.headers, "Content-Length": str(len(answer.body))}
+        body = packed(headers, answer.body, environ)
+        return Settled((self, 200), headers, body)
 
     def answer(self, request: Any) -> HttpResponseBase | None:
         """None where the ordinary way has to answer."""

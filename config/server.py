@@ -23,6 +23,7 @@ from waitress import create_server
 from waitress.task import ErrorTask
 
 from config import env, sizing, workers
+from config.affinity import keep_together
 from config.channel import DirectChannel, only_where_needed
 from config.drain import LastTask, serve
 from config.keepalive import without_body_for_head
@@ -114,6 +115,7 @@ def run() -> None:
         sys.exit(f"error: {problem}")
     with contextlib.suppress(KeyboardInterrupt):
         announce(size, server.effective_host, server.effective_port)
+        keep_together()
         serve(server)
 
 
@@ -121,6 +123,7 @@ def serve_with_workers(application: Any, size: sizing.Size, held: socket.socket)
     def work(ready: workers.Ready) -> None:
         server = make_server(application, size.threads.count, sockets=[workers.listener(held)])
         ready()
+        keep_together()
         serve(server)
 
     return workers.supervise(work, size.processes, lambda: announce(size, *held.getsockname()[:2]))

@@ -59,7 +59,7 @@ MIDDLEWARE = [
     "config.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.gzip.GZipMiddleware",
+    "api.compression.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -156,6 +156,7 @@ STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestSta
 # --- Overload
 
 BEHIND_ROUTER = env.flag("BEHIND_ROUTER", default=bool(env.text("DYNO")))  # one proxy whose headers are true
+CPU_AFFINITY = env.flag("CPU_AFFINITY", True)  # config/affinity.py
 SHED_AFTER = env.integer("SHED_AFTER", 15, least=1)  # seconds in the queue; the router gives up after 30
 REQUEST_DEADLINE = env.integer("REQUEST_DEADLINE", 25, least=1)  # seconds; no query starts after them
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 
 
@@ -14,3 +15,9 @@ def announced_port(process: subprocess.Popen[str]) -> int:
             return int(found[1])
         printed += line
     raise AssertionError(f"the server ended with {process.wait()}: {printed}")
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

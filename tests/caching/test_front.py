@@ -222,12 +222,13 @@ def test_an_answer_has_the_id_of_its_request(server: Server, given: str) -> None
 
 def test_who_takes_it_compressed_gets_it_so(server: Server) -> None:
     plain = server.get("/api/orders")
+    server.came.clear()
     for _ in range(2):
         answered = server.get("/api/orders", HTTP_ACCEPT_ENCODING="gzip")
+        assert answered.headers["Content-Length"] == str(len(answered.body))
         assert gzip.decompress(answered.body) == plain.body
         assert answered.headers["ETag"] == f"W/{plain.headers['ETag']}"
     tag = answered.headers["ETag"]
-    server.came.clear()
     assert server.get("/api/orders", HTTP_ACCEPT_ENCODING="gzip", HTTP_IF_NONE_MATCH=tag).status == 304
     assert server.came == []
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.config.processes import children, ended, plain_server, service, started
 from tests.waiting import eventually
-from tests.web import announced_port
+from tests.web import announced_port, refuses
 
 Server = tuple[subprocess.Popen[str], int]
 
@@ -34,11 +34,6 @@ def serving(port: int) -> int:
     client = HTTPConnection("127.0.0.1", port, timeout=20)
     client.request("GET", "/pid", headers={"Connection": "close"})
     return int(client.getresponse().read())
-
-
-def refuses(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def begin_stream(port: int) -> socket.socket:

@@ -5,7 +5,6 @@ tests/config/test_drain.py holds the parts; here they come together.
 
 from __future__ import annotations
 
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -18,20 +17,13 @@ from tests.faults.conftest import Serve, slow
 from tests.faults.router import Router
 from tests.service import Client
 from tests.waiting import eventually
+from tests.web import refuses
 
 if TYPE_CHECKING:
     from businesses.models import Office, User
 
 THREADS = 3
 EXPORTED = 3000  # in three parts, each of which takes a second
-
-
-def refuses(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_running_queued_and_streaming_requests_complete(

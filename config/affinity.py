@@ -1,0 +1,64 @@
+"""One processor for the threads of a server, which take turns anyway.
+
+Only one thread runs Python at a time. Spread over several processors, each turn begins with waking another one up, and
+with cold caches: a 304 takes 0.32 ms of processor time so, and 0.18 on one processor (measured, 2 threads).
+
+Which one it is stays the kernel's decision: every second the threads are let go for a moment, in which those that
+wait move to where there is room, and are then kept where the main one is. So a busy neighbour is left alone (measured
+with one on each of two processors: 2,900 such answers a second, 2,100 without any of this).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+THREADS = Path("/proc/self/task")
+KEPT_SECONDS = 1.0
+FREE_SECONDS = 0.005
+STAT_PROCESSOR = 36  # proc_pid_stat(5), field 39: two stand before the closing bracket, and counting is from 0
+
+
+def keep_together() -> None:
+    """Keep all threads of this process on one processor from now on, on Linux, unless `CPU_AFFINITY` is 0."""
+    takes_turns = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if settings.CPU_AFFINITY and takes_turns and hasattr(os, "sched_setaffinity"):
+        allowed = os.sched_getaffinity(0)
+        threading.Thread(target=follow, args=(allowed,), name="affinity", daemon=True).start()
+
+
+def follow(allowed: set[int]) -> None:
+    try:
+        while len(allowed) > 1:
+            settle(allowed)
+            time.sleep(KEPT_SECONDS)
+    except OSError as error:
+        logger.warning("threads are not kept on one processor: %s", error)
+        place(allowed)
+
+
+def settle(allowed: set[int]) -> None:
+    """Let all threads go for a moment, then keep them where the main one is."""
+    place(allowed)
+    time.sleep(FREE_SECONDS)
+    place({processor_of(os.getpid())})  # the main thread's number, on Linux
+
+
+def place(processors: set[int]) -> None:
+    for thread in THREADS.iterdir():
+        with suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(int(thread.name), processors)
+
+
+def processor_of(thread: int) -> int:
+    """The processor that a thread runs on, or has run on last."""
+    return int((THREADS / str(thread) / "stat").read_text().rpartition(")")[2].split()[STAT_PROCESSOR])

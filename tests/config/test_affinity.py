@@ -1,0 +1,125 @@
+"""The threads of a server are kept on one processor, which changes; nobody else's are."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from config import affinity
+from tests.config.processes import children, service
+from tests.waiting import eventually
+from tests.web import announced_port
+
+ALL = os.sched_getaffinity(0)
+
+pytestmark = pytest.mark.skipif(len(ALL) < 2, reason="there is one processor only")
+
+
+def processors(process: int) -> set[frozenset[int]]:
+    """What its threads are kept on."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return {frozenset(os.sched_getaffinity(int(thread.name))) for thread in threads}
+
+
+def are_together(process: int) -> bool:
+    (kept, *others) = processors(process)
+    return not others and len(kept) == 1
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """So many threads of this process, which wait; all are let go at the end."""
+    done = threading.Event()
+    started = [threading.Thread(target=done.wait) for _ in range(number)]
+    for thread in started:
+        thread.start()
+    try:
+        yield
+    finally:
+        affinity.place(ALL)
+        done.set()
+        for thread in started:
+            thread.join()
+
+
+def test_a_server_keeps_its_threads_together() -> None:
+    with service(WEB_CONCURRENCY="1") as process:
+        announced_port(process)
+        assert eventually(lambda: are_together(process.pid))
+
+
+def test_so_does_each_worker_but_not_their_supervisor() -> None:
+    with service(WEB_CONCURRENCY="2") as process:
+        announced_port(process)
+        workers = children(process.pid)
+        assert len(workers) == 2
+        assert eventually(lambda: all(are_together(worker) for worker in workers))
+        assert processors(process.pid) == {frozenset(ALL)}
+
+
+def test_it_can_be_left_off() -> None:
+    with service(WEB_CONCURRENCY="1", CPU_AFFINITY="0") as process:
+        announced_port(process)
+        time.sleep(0.5)
+        assert processors(process.pid) == {frozenset(ALL)}
+
+
+def test_threads_are_let_go_and_then_kept_where_the_main_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile = []
+    monkeypatch.setattr("config.affinity.time.sleep", lambda seconds: meanwhile.append(processors(os.getpid())))
+    with threads(3):
+        for processor in (min(ALL), max(ALL)):
+            affinity.place({processor})
+            affinity.settle(ALL)
+            assert meanwhile.pop() == {frozenset(ALL)}
+            here = affinity.processor_of(os.getpid())
+            assert processors(os.getpid()) == {frozenset({here})}
+
+
+def test_the_processor_is_the_one_that_the_thread_is_on() -> None:
+    with threads(0):
+        for processor in sorted(ALL):
+            os.sched_setaffinity(os.getpid(), {processor})
+            assert affinity.processor_of(os.getpid()) == processor
+
+
+def test_a_thread_that_ends_meanwhile_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = threading.Thread(target=lambda: None)
+    gone.start()
+    gone.join()
+    listed = SimpleNamespace(iterdir=lambda: [Path(str(gone.native_id)), Path(str(os.getpid()))])
+    with threads(0), monkeypatch.context() as patched:
+        patched.setattr(affinity, "THREADS", listed)
+        affinity.place({min(ALL)})
+        assert os.sched_getaffinity(os.getpid()) == {min(ALL)}
+
+
+def test_where_it_can_not_be_done_threads_go_free(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "config")
+
+    asked = []
+    real = os.sched_setaffinity
+
+    def refuse_the_second(thread: int, processors: set[int]) -> None:
+        if len(processors) == 1:
+            asked.append(thread)
+        if len(asked) == 2 and len(processors) == 1:
+            raise PermissionError("hidden")
+        real(thread, processors)
+
+    with threads(2):
+        monkeypatch.setattr("config.affinity.os.sched_setaffinity", refuse_the_second)
+        affinity.follow(ALL)
+        assert len(asked) == 2
+        assert processors(os.getpid()) == {frozenset(ALL)}
+    assert caplog.messages == ["threads are not kept on one processor: hidden"]
