@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Hashable
-from functools import partial
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -225,6 +225,11 @@ def finished(measurement: Measurement, response: HttpResponseBase, report: str =
 
 def timing_of(watch: Watch, before: str | None = None) -> str:
     """The value of `Server-Timing`, behind what was there already."""
-    queries = "1 query" if watch.count == 1 else f"{watch.count} queries"
-    timing = f'db;dur={watch.seconds * 1000:.1f};desc="{queries}"'
+    timing = _timing(watch.count, round(watch.seconds * 10_000))
     return f"{before}, {timing}" if before else timing
+
+
+@lru_cache(maxsize=1000)
+def _timing(count: int, tenths: int) -> str:
+    """`tenths`: of a millisecond."""
+    return f'db;dur={tenths / 10:.1f};desc="{"1 query" if count == 1 else f"{count} queries"}"'

@@ -16,17 +16,22 @@ from querybudget.ledger import Ledger
 MOST = 2000
 """Endpoints that are remembered."""
 
+NONE = (0, -1)
+
 
 @dataclass(slots=True)
 class Seen:
-    """`points`: bytes and queries of the dearest answer of each order of magnitude."""
+    """`points`: bytes and queries of the dearest answer of each order of magnitude; 0 are the empty and streams."""
 
     requests: int = 0
-    worst: int = 0
     points: dict[int, tuple[int, int]] = field(default_factory=dict)
 
+    @property
+    def worst(self) -> int:
+        return max(queries for _, queries in self.points.values())
+
     def growth(self) -> Growth:
-        points = sorted(self.points.values())
+        points = sorted(point for magnitude, point in self.points.items() if magnitude)
         return {
             "by": "bytes",
             "slope": None,
@@ -52,9 +57,8 @@ class Traffic:
                     return
                 seen = self._seen[name] = Seen()
             seen.requests += 1
-            seen.worst = max(seen.worst, queries)
             magnitude = size.bit_length()
-            if size and (magnitude not in seen.points or seen.points[magnitude][1] < queries):
+            if seen.points.get(magnitude, NONE)[1] < queries:
                 seen.points[magnitude] = size, queries
 
     def document(self, ledger: Ledger) -> Document:

@@ -72,23 +72,20 @@ def test_it_can_be_left_off() -> None:
         assert processors(process.pid) == {frozenset(ALL)}
 
 
-def test_threads_are_let_go_and_then_kept_where_the_main_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_let_go_and_then_kept_where_there_was_room(monkeypatch: pytest.MonkeyPatch) -> None:
     meanwhile = []
-    monkeypatch.setattr("config.affinity.time.sleep", lambda seconds: meanwhile.append(processors(os.getpid())))
+
+    def sleep(seconds: float) -> None:
+        meanwhile.append(processors(os.getpid()))
+        os.sched_setaffinity(0, {woken_up_on})
+
+    monkeypatch.setattr(affinity, "time", SimpleNamespace(sleep=sleep))
     with threads(3):
-        for processor in (min(ALL), max(ALL)):
-            affinity.place({processor})
+        for woken_up_on in sorted(ALL):
+            affinity.place({min(ALL)})
             affinity.settle(ALL)
             assert meanwhile.pop() == {frozenset(ALL)}
-            here = affinity.processor_of(os.getpid())
-            assert processors(os.getpid()) == {frozenset({here})}
-
-
-def test_the_processor_is_the_one_that_the_thread_is_on() -> None:
-    with threads(0):
-        for processor in sorted(ALL):
-            os.sched_setaffinity(os.getpid(), {processor})
-            assert affinity.processor_of(os.getpid()) == processor
+            assert processors(os.getpid()) == {frozenset({woken_up_on})}
 
 
 def test_a_thread_that_ends_meanwhile_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +114,9 @@ def test_where_it_can_not_be_done_threads_go_free(
             raise PermissionError("hidden")
         real(thread, processors)
 
+    turns = iter(range(10))
     with threads(2):
+        monkeypatch.setattr(affinity, "time", SimpleNamespace(sleep=lambda _: next(turns)))
         monkeypatch.setattr("config.affinity.os.sched_setaffinity", refuse_the_second)
         affinity.follow(ALL)
         assert len(asked) == 2
