@@ -79,6 +79,7 @@ def fill(size: Size, advance: Advance = lambda rows: None) -> None:
         raise ValueError("the database has data already")
     chance = random.Random(size.seed)  # noqa: S311 repeatable on purpose
     with transaction.atomic():
+        look_up_by_index()
         people = list(members(size))
         write(Company, companies(size, revisions(size)))
         write(Office, offices(size, chance))
@@ -258,6 +259,17 @@ def plain(row: Row) -> list[Any]:
         else value
         for value in row
     ]
+
+
+def look_up_by_index() -> None:
+    """In this transaction: triggers look a row's order up, by a plan made while the tables are empty and then kept.
+
+    It would read the whole table for each batch (measured: a million orders in 269 s, and in 115 so).
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+            cursor.execute("SET LOCAL enable_seqscan = off")
 
 
 def reset_sequences() -> None:
