@@ -16,7 +16,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync
+from django.apps import apps
 from django.db import connections
+from django.db.backends import utils
 from django.db.backends.utils import CursorWrapper
 
 from querybudget.causes import cause_of_query, latest
@@ -98,7 +100,10 @@ def _install() -> None:
     _replace(CursorWrapper, "_execute", _recording_execute)
     _replace(CursorWrapper, "_executemany", _recording_execute)
     _replace(CursorWrapper, "callproc", _recording_callproc)
-    _replace(CursorWrapper, "__getattr__", _recording_getattr)
+    if apps.ready and getattr(CursorWrapper.execute, "__globals__", None) is vars(utils):  # and nobody's patch
+        _replace(CursorWrapper, "execute", _counting_execute)
+    for name in COPIES:
+        _replace(CursorWrapper, name, _instead(property(_handed_through(name))))
     _replace(CursorWrapper, "__iter__", _instead(_iter))
     _replace(CursorWrapper, "fetchone", _instead(_fetchone))
     _replace(CursorWrapper, "fetchmany", _instead(_fetchmany))
@@ -118,7 +123,7 @@ def _replace(owner: Any, name: str, hook_around: Callable[[Any], Hook]) -> None:
     setattr(owner, name, hook)
 
 
-def _instead(hook: Hook) -> Callable[[Any], Hook]:
+def _instead(hook: Any) -> Callable[[Any], Any]:
     return lambda original: hook
 
 
@@ -135,6 +140,36 @@ def _uninstall() -> None:
     _installed.clear()
 
 
+def _counting_execute(original: Hook) -> Hook:
+    """Where nothing but the number is wanted: the four functions that Django calls for a statement, in one.
+
+    What they need is no longer in the processor's caches when a request's first query is made; so it takes less time
+    to count it than not to (measured). `original` leads to `_execute` and is right for everything.
+    """
+
+    def execute(self: Any, sql: Any, params: Any = None) -> Any:
+        watches = listening.get()
+        if not watches or everywhere or type(self) is not CursorWrapper or self.db.execute_wrappers:
+            return original(self, sql, params)
+        for watch in watches:
+            if watch.detail:
+                return original(self, sql, params)
+        start = perf_counter()
+        try:
+            self.db.validate_no_broken_transaction()
+            with self.db.wrap_database_errors:
+                return self.cursor.execute(sql) if params is None else self.cursor.execute(sql, params)
+        finally:
+            duration = perf_counter() - start
+            if statement(sql if type(sql) is str else _text(sql, self)).kind != "control":
+                for watch in watches:
+                    if not watch.closed:
+                        watch.count += 1
+                        watch.seconds += duration
+
+    return execute
+
+
 def _recording_execute(original: Hook) -> Hook:
     def execute(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
         watches = listening.get()
@@ -144,12 +179,7 @@ def _recording_execute(original: Hook) -> Hook:
         try:
             return original(self, sql, params, *ignored)
         finally:
-            duration = perf_counter() - start
-            if everywhere or len(watches) > 1 or watches[0].detail:
-                _record(watches, self, sql, duration, params, bool(self.db.execute_wrappers))
-            elif not watches[0].closed and statement(sql if type(sql) is str else _text(sql, self)).kind != "control":
-                watches[0].count += 1
-                watches[0].seconds += duration
+            _record(watches, self, sql, perf_counter() - start, params, bool(self.db.execute_wrappers))
 
     return execute
 
@@ -165,12 +195,13 @@ def _recording_callproc(original: Hook) -> Hook:
     return callproc
 
 
-def _recording_getattr(original: Hook) -> Hook:
-    def getattribute(self: Any, name: str) -> Any:
-        attribute = original(self, name)
-        return _recording_copy(self, name, attribute) if name in COPIES else attribute
+def _handed_through(name: str) -> Hook:
+    """Gets a driver's method of `COPIES`, where Django finds it: in the cursor itself."""
 
-    return getattribute
+    def method(self: Any) -> Hook:
+        return _recording_copy(self, name, getattr(self.cursor, name))
+
+    return method
 
 
 def _recording_debug_copy(original: Hook) -> Hook:

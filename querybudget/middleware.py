@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from time import perf_counter
@@ -31,9 +32,10 @@ from querybudget.capturing import announced, kept_apart
 from querybudget.configuration import configured
 from querybudget.context import listening
 from querybudget.errors import UsageError
+from querybudget.ledger import Ledger
 from querybudget.requests import Measurement, answered, measuring, unfinished
 from querybudget.tokens import HEADER
-from querybudget.traffic import traffic
+from querybudget.traffic import Seen, traffic
 
 logger = logging.getLogger("querybudget")
 
@@ -41,8 +43,11 @@ request_measured = Signal()
 """Sent when a request is over, a streamed body included, with `measurement` and `endpoint`, the name in the ledger
 or None for an ignored one: the place for an access log and for counters. Its watch has `count` and `seconds`."""
 
-MOST_NAMES = 2000
-"""Methods and routes whose names are remembered, as a client may make methods up, and kinds of answers `ahead`."""
+MOST_LINES = 2000
+"""Kinds of requests whose line is remembered, as a client may make methods and query strings up."""
+
+LONGEST_QUERY = 200
+"""Characters of a query string that is remembered."""
 
 WANTED = "HTTP_" + HEADER.upper().replace("-", "_")
 """The key of a WSGI environment whose request wants a report."""
@@ -65,6 +70,27 @@ class Answer(Protocol):
 A = TypeVar("A", bound=Answer)
 
 
+class Reused(Watch):
+    """Of a thread's requests, one after the other: open while one is `ahead`. A new one for each would take 2 µs."""
+
+    __slots__ = ()
+
+
+class Line:
+    """What a request is held to and noted under: a line of the ledger, or what would be one.
+
+    `endpoint`: its name, None where it is ignored. `limit`: of queries; infinite without a budget to hold it to.
+    """
+
+    __slots__ = ("endpoint", "limit", "note")
+
+    def __init__(self, endpoint: str | None, ledger: Ledger) -> None:
+        budget = endpoint and ledger.budgets.get(endpoint)
+        self.endpoint = endpoint
+        self.limit = budget.queries if budget and not budget.known else math.inf
+        self.note = (traffic.seen(endpoint) if endpoint else Seen()).note
+
+
 class QueryBudgetMiddleware:
     """Reads the ledger of the project in `QUERY_BUDGETS_FOLDER`, by default the working directory.
 
@@ -85,14 +111,17 @@ class QueryBudgetMiddleware:
             raise ImproperlyConfigured(str(error)) from None
         hooks.acquire()  # for good: patching anew for each request would cost more than it counts
         self.sees_all = False
-        self.names: dict[Any, str | None] = {}  # by method and route
+        self.headers = [variant.header.partition(":")[0].strip() for variant in self.options.variants if variant.header]
+        self.by_query = any(variant.query for variant in self.options.variants)
+        self.lines: dict[Hashable, Line] = {}  # by what tells requests of one apart
 
     def __call__(self, request: HttpRequest) -> Any:
         if self.asynchronous or WANTED in request.META:
             return self.reported(request)
         # What `measuring` and `answered` do, in one function: between queries each other one that is run has
         # to come back into the processor's caches first, which takes four times as long as to run it (measured).
-        watch, started = request.META.pop(_BEGUN, None) or (Watch(detail=False), perf_counter())
+        count, seconds, started = request.META.pop(_BEGUN, None) or (0, 0.0, perf_counter())
+        watch = Watch(detail=False, count=count, seconds=seconds)
         measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
         if not self.sees_all:
             hooks.check_sight()
@@ -112,7 +141,7 @@ class QueryBudgetMiddleware:
             hooks.acquire()  # `finish` releases them, when the body has been made
             unfinished.add(measurement)
             return finished(measurement, response)
-        response.headers["Server-Timing"] = timing_of(measurement.watch, response.headers.get("Server-Timing"))
+        head(response, watch)
         measurement.response = response
         self.over(measurement)
         return response
@@ -130,28 +159,29 @@ class QueryBudgetMiddleware:
             serve: answers it; None if it does not. What it asked counts for the request that Django then serves.
             as_django: an answer's request, with its `resolver_match`, and response, for those who are told of them.
         """
-        watch = Watch(detail=False)
-        started, watch.closed = perf_counter(), False
-        listened = listening.set((*listening.get(), watch))
+        watches = listening.get()
+        if not watches or type(watches[-1]) is not Reused:
+            watches = (*watches, Reused(detail=False))
+            listening.set(watches)
+        watch, started = watches[-1], perf_counter()
+        watch.count, watch.seconds, watch.closed = 0, 0.0, False
         try:
             answer = serve(environ)
         finally:
-            listening.reset(listened)
+            watch.closed = True
+        count, seconds = watch.count, watch.seconds
         if answer is None:
-            environ[_BEGUN] = watch, started
+            environ[_BEGUN] = count, seconds, started
             return None
-        watch.closed = True
-        answer.headers["Server-Timing"] = timing_of(watch)
-        endpoint = self.names.get(answer.like, "")
-        if endpoint != "" and not request_measured.receivers:
-            self.note(endpoint, watch.count, len(answer.body))
+        answer.headers["Server-Timing"] = timing(count, round(seconds * 10_000))
+        line = self.lines.get(answer.like)
+        if line and count <= line.limit and not request_measured.receivers:
+            line.note(count, len(answer.body))
             return answer
         request, response = as_django(answer, environ)
+        watch = Watch(detail=False, count=count, seconds=seconds)
         measurement = Measurement(request, watch=watch, response=response, seconds=perf_counter() - started)
-        self.measured(measurement)
-        if len(self.names) >= MOST_NAMES:
-            self.names.clear()
-        self.names[answer.like] = self.name_of(measurement)
+        self.remember(answer.like, self.measured(measurement))
         return answer
 
     def reported(self, request: HttpRequest) -> Any:
@@ -178,44 +208,49 @@ class QueryBudgetMiddleware:
         measurement.seconds = perf_counter() - measurement.started
         self.measured(measurement)
 
-    def measured(self, measurement: Measurement) -> None:
+    def measured(self, measurement: Measurement) -> Line:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
-        endpoint = self.name_of(measurement)
-        self.note(endpoint, measurement.watch.count, len(getattr(measurement.response, "content", b"")))
+        line = self.line_of(measurement)
+        count = measurement.watch.count
+        if line.endpoint and count > line.limit:
+            where = f"{self.ledger.path.name}:{self.ledger.line_of(line.endpoint)}"
+            logger.warning("%s: %d queries, budget %d (%s)", line.endpoint, count, line.limit, where)
+        line.note(count, len(getattr(measurement.response, "content", b"")))
         if request_measured.receivers:
-            request_measured.send_robust(type(self), measurement=measurement, endpoint=endpoint)
-
-    def note(self, endpoint: str | None, count: int, size: int) -> None:
-        """Hold a request to its budget, and remember what it cost; not an ignored one."""
-        if endpoint is None:
-            return
-        budget = self.ledger.budgets.get(endpoint)
-        if budget and not budget.known and count > budget.queries:
-            line = f"{self.ledger.path.name}:{self.ledger.line_of(endpoint)}"
-            logger.warning("%s: %d queries, budget %d (%s)", endpoint, count, budget.queries, line)
-        traffic.note(endpoint, count, size)
+            request_measured.send_robust(type(self), measurement=measurement, endpoint=line.endpoint)
+        return line
 
     def captured(self, report: str, measurement: Measurement) -> None:
         """Tell of it too, and keep what it did."""
-        self.measured(measurement)
-        kept_apart(report, self.name_of(measurement) or measurement.endpoint, measurement, self.ledger)
+        line = self.measured(measurement)
+        kept_apart(report, line.endpoint or measurement.endpoint, measurement, self.ledger)
 
-    def name_of(self, measurement: Measurement) -> str | None:
-        """The ledger's name of the endpoint; None if it is ignored."""
-        request = measurement.request
-        route = request.resolver_match and (request.method, request.resolver_match.route)
-        if route in self.names:
-            endpoint = self.names[route]
-        else:
+    def line_of(self, measurement: Measurement) -> Line:
+        """What is remembered of the endpoint, or variant of it, that a request was booked under."""
+        request, response = measurement.request, measurement.response
+        match, query = request.resolver_match, self.by_query and request.META.get("QUERY_STRING")
+        told: tuple[Hashable, ...] = (request.method, match and match.route, query)
+        if response is not None:
+            told = (*told, response.status_code, *map(response.headers.get, self.headers))
+        line = self.lines.get(told)
+        if line is None:
             endpoint = self.options.booked_as(measurement.endpoint)
-            if route and len(self.names) < MOST_NAMES:
-                self.names[route] = endpoint
-        return endpoint and self.options.variant_of(endpoint, request, measurement.response)
+            if endpoint:
+                endpoint = self.options.variant_of(endpoint, request, response)
+            line = Line(endpoint, self.ledger)
+            if match and len(query or "") <= LONGEST_QUERY:
+                self.remember(told, line)
+        return line
+
+    def remember(self, told: Hashable, line: Line) -> None:
+        if len(self.lines) >= MOST_LINES:
+            self.lines.clear()
+        self.lines[told] = line
 
 
 def finished(measurement: Measurement, response: HttpResponseBase, report: str = "") -> HttpResponseBase:
     """The response with its headers; the body of a stream is measured while it is sent. `report`: its URL."""
-    response.headers["Server-Timing"] = timing_of(measurement.watch, response.headers.get("Server-Timing"))
+    head(response, measurement.watch)
     if report:
         response.headers[HEADER] = report
         patch_cache_control(response, private=True, no_store=True)  # the link is for who asked
@@ -223,13 +258,14 @@ def finished(measurement: Measurement, response: HttpResponseBase, report: str =
     return response
 
 
-def timing_of(watch: Watch, before: str | None = None) -> str:
-    """The value of `Server-Timing`, behind what was there already."""
-    timing = _timing(watch.count, round(watch.seconds * 10_000))
-    return f"{before}, {timing}" if before else timing
+def head(response: HttpResponseBase, watch: Watch) -> None:
+    """Set `Server-Timing`, behind what is there already."""
+    own = timing(watch.count, round(watch.seconds * 10_000))
+    before = response.headers.get("Server-Timing")
+    response.headers["Server-Timing"] = f"{before}, {own}" if before else own
 
 
 @lru_cache(maxsize=1000)
-def _timing(count: int, tenths: int) -> str:
-    """`tenths`: of a millisecond."""
+def timing(count: int, tenths: int) -> str:
+    """The value of `Server-Timing`. `tenths`: of a millisecond."""
     return f'db;dur={tenths / 10:.1f};desc="{"1 query" if count == 1 else f"{count} queries"}"'

@@ -65,7 +65,7 @@ class Measurement:
             listener(self)
 
 
-Listener = Callable[[Measurement], None]
+Listener = Callable[[Measurement], object]
 
 unfinished: set[Measurement] = set()
 """Requests whose answer is under way, or whose body nobody has consumed or closed yet."""

@@ -18,13 +18,30 @@ MOST = 2000
 
 NONE = (0, -1)
 
+_lock = threading.Lock()
+
 
 @dataclass(slots=True)
 class Seen:
-    """`points`: bytes and queries of the dearest answer of each order of magnitude; 0 are the empty and streams."""
+    """What is known of one endpoint.
+
+    `points`: bytes and queries of the dearest answer of each order of magnitude; 0 are the empty and streams.
+    """
 
     requests: int = 0
     points: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def note(self, queries: int, size: int) -> None:
+        """A request is over. `size`: bytes of the body, 0 for a stream."""
+        magnitude = size.bit_length()
+        with _lock:
+            self.requests += 1
+            if self.points.get(magnitude, NONE)[1] < queries:
+                self.points[magnitude] = size, queries
+
+    def clear(self) -> None:
+        self.requests = 0
+        self.points.clear()
 
     @property
     def worst(self) -> int:
@@ -41,42 +58,35 @@ class Seen:
 
 
 class Traffic:
-    """One for each process; `note` is called for each request, from any thread."""
+    """One for each process; what it knows is noted and asked for by any thread."""
 
     def __init__(self) -> None:
         self.since = datetime.now(UTC)
         self._seen: dict[str, Seen] = {}
-        self._lock = threading.Lock()
 
-    def note(self, name: str, queries: int, size: int) -> None:
-        """A request to the endpoint `name` is over. `size`: bytes of the body, 0 for a stream."""
-        with self._lock:
-            seen = self._seen.get(name)
-            if seen is None:
-                if len(self._seen) >= MOST:
-                    return
-                seen = self._seen[name] = Seen()
-            seen.requests += 1
-            magnitude = size.bit_length()
-            if seen.points.get(magnitude, NONE)[1] < queries:
-                seen.points[magnitude] = size, queries
+    def seen(self, name: str) -> Seen:
+        """Where requests to the endpoint `name` are noted; one that nobody asks for where there are too many."""
+        with _lock:
+            return self._seen.setdefault(name, Seen()) if len(self._seen) < MOST else self._seen.get(name, Seen())
 
     def document(self, ledger: Ledger) -> Document:
         """Each endpoint that was served, and then each other of the ledger."""
-        with self._lock:
-            names = [*sorted(self._seen), *sorted(ledger.budgets.keys() - self._seen.keys())]
+        with _lock:
+            served = {name for name, seen in self._seen.items() if seen.requests}
+            names = [*sorted(served), *sorted(ledger.budgets.keys() - served)]
             return document("traffic", [self._endpoint(name, ledger) for name in names])
 
     def _endpoint(self, name: str, ledger: Ledger) -> Endpoint:
         seen = self._seen.get(name)
-        if seen is None:
+        if seen is None or not seen.requests:
             return endpoint_part(name, ledger, requests=0)
         return endpoint_part(name, ledger, queries=seen.worst, requests=seen.requests, growth=seen.growth())
 
     def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._seen.clear()
+        """Forget everything; who notes goes on to."""
+        with _lock:
+            for seen in self._seen.values():
+                seen.clear()
 
 
 traffic = Traffic()

@@ -153,8 +153,8 @@ def test_of_two_workers_the_one_with_the_worst_request_tells_of_it():
 def test_traffic_knows_the_ledger_and_stays_small(ledger):
     traffic = Traffic()
     for number in range(1, 3000):
-        traffic.note("GET /books", number % 7, number)
-        traffic.note(f"MADE{number} /books", 1, 10)
+        traffic.seen("GET /books").note(number % 7, number)
+        traffic.seen(f"MADE{number} /books").note(1, 10)
     report = is_valid(traffic.document(ledger))
     books = next(one for one in report["endpoints"] if one["endpoint"] == "GET /books")
     assert (books["budget"], books["queries"], books["requests"]) == (4, 6, 2999)
