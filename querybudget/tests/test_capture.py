@@ -186,6 +186,69 @@ def test_without_detail_only_number_and_time_are_kept():
     assert seen.queries == []
 
 
+@pytest.mark.parametrize("detail", [True, False])
+def test_statements_are_run_as_django_runs_them(detail):
+    with watch(detail=detail) as seen, connection.cursor() as cursor:
+        cursor.execute("SELECT '%%'")  # without parameters nothing is a placeholder
+        assert cursor.fetchall() == [("%%",)]
+        cursor.execute("SELECT %s", params=[1])
+        assert cursor.fetchall() == [(1,)]
+        with pytest.raises(DatabaseError, match="no_such_table"), transaction.atomic():
+            cursor.execute("SELECT * FROM no_such_table")
+        with transaction.atomic():
+            transaction.set_rollback(True)
+            with pytest.raises(transaction.TransactionManagementError):
+                Country.objects.count()
+    assert seen.count == 4
+
+
+def test_what_only_counts_leaves_nobody_out(monkeypatch, settings):
+    """Who wraps a connection's statements, a class of cursors, the log of queries, and who was there before us."""
+    django, passed = CursorWrapper.execute, []
+
+    def wrapper(execute, sql, params, many, context):
+        passed.append("wrapper")
+        return execute(sql, params, many, context)
+
+    class Own(CursorWrapper):
+        def _execute_with_wrappers(self, *arguments, **named):
+            passed.append("class")
+            return super()._execute_with_wrappers(*arguments, **named)
+
+    def before_us(self, sql, params=None):
+        passed.append("patch")
+        return django(self, sql, params)
+
+    with watch(detail=False) as seen:
+        with connection.execute_wrapper(wrapper):
+            Country.objects.count()
+        with Own(connection.connection.cursor(), connection) as cursor:
+            cursor.execute("SELECT 1")
+        settings.DEBUG = True
+        logged = len(connection.queries)
+        Country.objects.count()
+        assert len(connection.queries) == logged + 1
+    settings.DEBUG = False
+    monkeypatch.setattr(CursorWrapper, "execute", before_us)
+    with watch(detail=False):
+        Country.objects.count()
+    assert passed == ["wrapper", "class", "patch"]
+    assert seen.count == 3
+
+
+def test_watches_that_only_count_nest_too():
+    with watch(detail=False, process_wide=True) as process, watch(detail=False) as outer:
+        Country.objects.count()
+        with watch(detail=False) as inner:
+            Country.objects.count()
+    assert (process.count, outer.count, inner.count) == (2, 2, 1)
+    with watch(detail=False) as outer:
+        Country.objects.count()
+        with watch(detail=False) as inner:
+            Country.objects.count()
+    assert (outer.count, inner.count) == (2, 1)
+
+
 def test_debug_cursors_are_seen(settings):
     settings.DEBUG = True
     with watch() as seen:
@@ -290,7 +353,8 @@ def test_streamed_bodies_are_seen_by_the_watch_around_their_consumer():
 
 
 @pytest.mark.django_db(transaction=True, databases=ALIASES)
-def test_a_thread_that_outlives_the_watch_is_not_seen_any_more():
+@pytest.mark.parametrize("detail", [True, False])
+def test_a_thread_that_outlives_the_watch_is_not_seen_any_more(detail):
     go = threading.Event()
 
     def work():
@@ -298,7 +362,7 @@ def test_a_thread_that_outlives_the_watch_is_not_seen_any_more():
         Country.objects.count()
         connection.close()
 
-    with watch() as seen:
+    with watch(detail=detail) as seen:
         thread = threading.Thread(target=work)
         thread.start()
     with watch():  # keeps the hooks in place

@@ -160,6 +160,11 @@ def test_traffic_knows_the_ledger_and_stays_small(ledger):
     assert (books["budget"], books["queries"], books["requests"]) == (4, 6, 2999)
     assert len(books["growth"]["points"]) <= 12
     assert len(report["endpoints"]) == 2000
+    noted = traffic.seen("GET /books")
+    traffic.clear()
+    assert [(one["endpoint"], one["requests"]) for one in traffic.document(ledger)["endpoints"]] == [("GET /books", 0)]
+    noted.note(1, 10)  # by who has known it since before
+    assert [one["requests"] for one in traffic.document(ledger)["endpoints"]] == [1]
 
 
 def test_what_no_process_served_is_in_the_list(ledger):

@@ -1,11 +1,13 @@
 """Counting in production: the header, the signal and the warning, for every kind of view and server."""
 
 import logging
+import threading
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
@@ -81,7 +83,8 @@ def _hooks_are_left_as_they_were():
 def folder(tmp_path):
     (tmp_path / "query-budgets.toml").write_text(LEDGER)
     (tmp_path / "pyproject.toml").write_text(
-        '[tool.querybudget]\nignore = ["* /admin/*"]\nvariants = { cheap = { query = "cheap=1" } }\n'
+        '[tool.querybudget]\nignore = ["* /admin/*"]\nvariants = { cheap = { query = "cheap=1" }, '
+        'gone = { status = 410 }, hit = { header = "Cache-Status : *hit" } }\n'
     )
     return tmp_path
 
@@ -100,6 +103,13 @@ def measured(settings, folder, db):
     request_measured.connect(note)
     yield seen
     request_measured.disconnect(note)
+
+
+def ask(middleware, query=""):
+    """A request to /looping that a view, and no handler, answers."""
+    request = RequestFactory().get(f"/looping{query}")
+    request.resolver_match = resolve("/looping")
+    return middleware(request)
 
 
 def timing(response):
@@ -335,3 +345,42 @@ def test_a_failure_ahead_is_passed_on(ahead, measured):
     with pytest.raises(RuntimeError):
         ahead(broken)
     assert ahead(serve).headers["Server-Timing"].endswith('desc="1 query"')
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_that_outlives_its_request_counts_for_none_that_is_answered_ahead_later(ahead, measured):
+    go, threads = threading.Event(), []
+
+    def work():
+        go.wait()
+        User.objects.count()
+        connection.close()
+
+    def view(request):
+        threads.append(threading.Thread(target=work))
+        threads[0].start()
+        return HttpResponse()
+
+    def wait(environ):
+        go.set()
+        threads[0].join()
+        return serve(environ)
+
+    ahead(serve)
+    QueryBudgetMiddleware(view)(RequestFactory().get("/looping"))
+    assert ahead(wait).headers["Server-Timing"].endswith('desc="1 query"')
+
+
+def test_what_is_remembered_of_a_request_goes_by_all_that_tells_variants_apart(measured):
+    given = [("?cheap=1", 200, "miss"), ("", 200, "miss"), ("", 410, "miss"), ("", 200, "hit")]
+    middleware = QueryBudgetMiddleware(lambda request: answer)
+    for _ in range(2):
+        for query, status, cache in given:
+            answer = HttpResponse(status=status, headers={"Cache-Status": cache})
+            ask(middleware, query)
+    names = ["GET /looping [cheap]", "GET /looping", "GET /looping [gone]", "GET /looping [hit]"]
+    assert measured == [(name, 0) for name in names * 2]
+    assert len(middleware.lines) == 4
+    ask(middleware, "?cheap=1&" + "a" * 200)
+    assert len(middleware.lines) == 4
+    assert measured[-1] == ("GET /looping [cheap]", 0)
