@@ -143,8 +143,8 @@ def _uninstall() -> None:
 def _counting_execute(original: Hook) -> Hook:
     """Where nothing but the number is wanted: the four functions that Django calls for a statement, in one.
 
-    What they need is no longer in the processor's caches when a request's first query is made; so it takes less time
-    to count it than not to (measured). `original` leads to `_execute` and is right for everything.
+    They are no longer in the processor's caches when a request makes its first query; so it takes no more time to count
+    one than not to (measured). `original` leads to `_execute`, which is right for everything.
     """
 
     def execute(self: Any, sql: Any, params: Any = None) -> Any:

@@ -31,6 +31,7 @@ from querybudget.capture import Watch
 from querybudget.capturing import announced, kept_apart
 from querybudget.configuration import configured
 from querybudget.context import listening
+from querybudget.endpoints import endpoint_of
 from querybudget.errors import UsageError
 from querybudget.ledger import Ledger
 from querybudget.requests import Measurement, answered, measuring, unfinished
@@ -120,18 +121,16 @@ class QueryBudgetMiddleware:
             return self.reported(request)
         # What `measuring` and `answered` do, in one function: between queries each other one that is run has
         # to come back into the processor's caches first, which takes four times as long as to run it (measured).
-        count, seconds, started = request.META.pop(_BEGUN, None) or (0, 0.0, perf_counter())
-        watch = Watch(detail=False, count=count, seconds=seconds)
-        measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
         if not self.sees_all:
             hooks.check_sight()
             self.sees_all = True
-        watch.closed = False
+        count, seconds, started = request.META.pop(_BEGUN, None) or (0, 0.0, perf_counter())
+        watch = Watch(detail=False, count=count, seconds=seconds, closed=False)
         listened = listening.set((*listening.get(), watch))
         try:
             response = self.get_response(request)
         except BaseException:
-            self.over(measurement)
+            self.over(Measurement(request, watch=watch, started=started))
             raise
         finally:
             listening.reset(listened)
@@ -139,11 +138,16 @@ class QueryBudgetMiddleware:
             raise hooks.UnseenQueriesError("CursorWrapper._execute was replaced: queries may be missing")
         if response.streaming or not getattr(response, "is_rendered", True):
             hooks.acquire()  # `finish` releases them, when the body has been made
+            measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
             unfinished.add(measurement)
             return finished(measurement, response)
+        watch.closed = True
         head(response, watch)
-        measurement.response = response
-        self.over(measurement)
+        line = self.line_of(request, response)
+        if watch.count <= line.limit and not request_measured.receivers:
+            line.note(watch.count, size_of(response))
+        else:
+            self.over(Measurement(request, watch=watch, response=response, started=started))
         return response
 
     def ahead(
@@ -156,7 +160,7 @@ class QueryBudgetMiddleware:
 
         Args:
             environ: the request's WSGI environment.
-            serve: answers it; None if it does not. What it asked counts for the request that Django then serves.
+            serve: answers it, in this thread; None if it does not: what it asked counts for Django's request then.
             as_django: an answer's request, with its `resolver_match`, and response, for those who are told of them.
         """
         watches = listening.get()
@@ -210,12 +214,12 @@ class QueryBudgetMiddleware:
 
     def measured(self, measurement: Measurement) -> Line:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
-        line = self.line_of(measurement)
+        line = self.line_of(measurement.request, measurement.response)
         count = measurement.watch.count
         if line.endpoint and count > line.limit:
             where = f"{self.ledger.path.name}:{self.ledger.line_of(line.endpoint)}"
             logger.warning("%s: %d queries, budget %d (%s)", line.endpoint, count, line.limit, where)
-        line.note(count, len(getattr(measurement.response, "content", b"")))
+        line.note(count, size_of(measurement.response))
         if request_measured.receivers:
             request_measured.send_robust(type(self), measurement=measurement, endpoint=line.endpoint)
         return line
@@ -225,16 +229,15 @@ class QueryBudgetMiddleware:
         line = self.measured(measurement)
         kept_apart(report, line.endpoint or measurement.endpoint, measurement, self.ledger)
 
-    def line_of(self, measurement: Measurement) -> Line:
+    def line_of(self, request: HttpRequest, response: HttpResponseBase | None) -> Line:
         """What is remembered of the endpoint, or variant of it, that a request was booked under."""
-        request, response = measurement.request, measurement.response
         match, query = request.resolver_match, self.by_query and request.META.get("QUERY_STRING")
         told: tuple[Hashable, ...] = (request.method, match and match.route, query)
         if response is not None:
             told = (*told, response.status_code, *map(response.headers.get, self.headers))
         line = self.lines.get(told)
         if line is None:
-            endpoint = self.options.booked_as(measurement.endpoint)
+            endpoint = self.options.booked_as(endpoint_of(request))
             if endpoint:
                 endpoint = self.options.variant_of(endpoint, request, response)
             line = Line(endpoint, self.ledger)
@@ -243,7 +246,7 @@ class QueryBudgetMiddleware:
         return line
 
     def remember(self, told: Hashable, line: Line) -> None:
-        if len(self.lines) >= MOST_LINES:
+        if told not in self.lines and len(self.lines) >= MOST_LINES:
             self.lines.clear()
         self.lines[told] = line
 
@@ -256,6 +259,11 @@ def finished(measurement: Measurement, response: HttpResponseBase, report: str =
         patch_cache_control(response, private=True, no_store=True)  # the link is for who asked
     answered(measurement, response)
     return response
+
+
+def size_of(response: HttpResponseBase | None) -> int:
+    """Bytes of a body; 0 for a stream."""
+    return len(getattr(response, "content", b""))
 
 
 def head(response: HttpResponseBase, watch: Watch) -> None:
