@@ -141,7 +141,6 @@ class QueryBudgetMiddleware:
             measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
             unfinished.add(measurement)
             return finished(measurement, response)
-        watch.closed = True
         head(response, watch)
         line = self.line_of(request, response)
         if watch.count <= line.limit and not request_measured.receivers:

@@ -15,6 +15,7 @@ from django.urls import path, resolve
 
 from querybudget import UnseenQueriesError, hooks, watch
 from querybudget.middleware import QueryBudgetMiddleware, request_measured
+from querybudget.traffic import traffic
 
 LEDGER = """
 ["GET /looping"]
@@ -311,6 +312,22 @@ def test_what_is_over_budget_ahead_is_warned_of_each_time(ahead, measured, caplo
     finally:
         request_measured.receivers = receivers
     assert caplog.messages == ["GET /looping: 2 queries, budget 1 (query-budgets.toml:2)"] * 3
+
+
+def test_without_anybody_who_is_told_budgets_are_held_and_requests_noted(ahead, measured, caplog, monkeypatch):
+    monkeypatch.setattr(request_measured, "receivers", [])
+    known, cheap = (traffic.seen(f"GET /looping{variant}") for variant in ("", " [cheap]"))
+    before, cheap_before = known.requests, cheap.requests
+    for _ in range(2):
+        ask(ahead.middleware)
+        ask(ahead.middleware, "?cheap=1")
+        with pytest.raises(RuntimeError):
+            ask(QueryBudgetMiddleware(broken))
+        ahead(serve)
+    assert caplog.messages == ["GET /looping: 3 queries, budget 1 (query-budgets.toml:2)"] * 2
+    assert (known.requests, cheap.requests) == (before + 6, cheap_before + 2)
+    assert max(queries for _, queries in known.points.values()) >= 3
+    assert measured == []
 
 
 def test_what_was_asked_ahead_in_vain_counts_for_the_request(ahead, measured):
