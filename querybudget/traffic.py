@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from querybudget.documents import Document, Endpoint, Growth, document, endpoint_part
+from querybudget.documents import Document, Growth, document, endpoint_part
 from querybudget.ledger import Ledger
 
 MOST = 2000
@@ -69,18 +69,21 @@ class Traffic:
         with _lock:
             return self._seen.setdefault(name, Seen()) if len(self._seen) < MOST else self._seen.get(name, Seen())
 
+    def served(self) -> dict[str, Seen]:
+        """The endpoints that had a request."""
+        with _lock:
+            return {name: seen for name, seen in self._seen.items() if seen.requests}
+
     def document(self, ledger: Ledger) -> Document:
         """Each endpoint that was served, and then each other of the ledger."""
+        served = self.served()
         with _lock:
-            served = {name for name, seen in self._seen.items() if seen.requests}
-            names = [*sorted(served), *sorted(ledger.budgets.keys() - served)]
-            return document("traffic", [self._endpoint(name, ledger) for name in names])
-
-    def _endpoint(self, name: str, ledger: Ledger) -> Endpoint:
-        seen = self._seen.get(name)
-        if seen is None or not seen.requests:
-            return endpoint_part(name, ledger, requests=0)
-        return endpoint_part(name, ledger, queries=seen.worst, requests=seen.requests, growth=seen.growth())
+            parts = [
+                endpoint_part(name, ledger, queries=seen.worst, requests=seen.requests, growth=seen.growth())
+                for name, seen in sorted(served.items())
+            ]
+        others = sorted(ledger.budgets.keys() - served.keys())
+        return document("traffic", parts + [endpoint_part(name, ledger, requests=0) for name in others])
 
     def clear(self) -> None:
         """Forget everything; who notes goes on to."""

@@ -161,7 +161,7 @@ def test_queries_are_counted_wherever_the_answer_comes_from(
     traffic.clear()
     answered = server.get("/api/orders", **headers)
     assert f'desc="{queries} quer' in answered.headers["Server-Timing"]
-    (seen,) = traffic._seen.values()
+    (seen,) = traffic.served().values()
     assert (seen.requests, seen.worst) == (1, queries)
 
 
@@ -171,7 +171,7 @@ def test_each_variant_has_its_own_count(server: Server) -> None:
     for _ in range(2):
         server.get("/api/orders")
         server.get("/api/orders", HTTP_IF_NONE_MATCH=tag)
-    counts = {name: seen.requests for name, seen in traffic._seen.items()}
+    counts = {name: seen.requests for name, seen in traffic.served().items()}
     assert counts == {"GET /api/orders [hit]": 2, "GET /api/orders [304]": 2}
 
 
@@ -182,6 +182,7 @@ def test_a_hit_over_its_budget_is_told_of(
         server.get("/api/orders")
     budgets = application.counting.ledger.budgets  # type: ignore[union-attr]
     monkeypatch.setitem(budgets, "GET /api/orders [hit]", Budget(queries=0))
+    monkeypatch.setattr(application.counting, "lines", {})  # which remember their budget
     with caplog.at_level("WARNING", "querybudget"):
         server.get("/api/orders")
     assert "GET /api/orders [hit]: 1 queries, budget 0" in caplog.text
