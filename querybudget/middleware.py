@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import math
 from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from time import perf_counter
@@ -31,24 +30,16 @@ from querybudget.capture import Watch
 from querybudget.capturing import announced, kept_apart
 from querybudget.configuration import configured
 from querybudget.context import listening
-from querybudget.endpoints import endpoint_of
 from querybudget.errors import UsageError
-from querybudget.ledger import Ledger
+from querybudget.lines import Line, Lines
 from querybudget.requests import Measurement, answered, measuring, unfinished
 from querybudget.tokens import HEADER
-from querybudget.traffic import Seen, traffic
 
 logger = logging.getLogger("querybudget")
 
 request_measured = Signal()
 """Sent when a request is over, a streamed body included, with `measurement` and `endpoint`, the name in the ledger
 or None for an ignored one: the place for an access log and for counters. Its watch has `count` and `seconds`."""
-
-MOST_LINES = 2000
-"""Kinds of requests whose line is remembered, as a client may make methods and query strings up."""
-
-LONGEST_QUERY = 200
-"""Characters of a query string that is remembered."""
 
 WANTED = "HTTP_" + HEADER.upper().replace("-", "_")
 """The key of a WSGI environment whose request wants a report."""
@@ -77,21 +68,6 @@ class Reused(Watch):
     __slots__ = ()
 
 
-class Line:
-    """What a request is held to and noted under: a line of the ledger, or what would be one.
-
-    `endpoint`: its name, None where it is ignored. `limit`: of queries; infinite without a budget to hold it to.
-    """
-
-    __slots__ = ("endpoint", "limit", "note")
-
-    def __init__(self, endpoint: str | None, ledger: Ledger) -> None:
-        budget = endpoint and ledger.budgets.get(endpoint)
-        self.endpoint = endpoint
-        self.limit = budget.queries if budget and not budget.known else math.inf
-        self.note = (traffic.seen(endpoint) if endpoint else Seen()).note
-
-
 class QueryBudgetMiddleware:
     """Reads the ledger of the project in `QUERY_BUDGETS_FOLDER`, by default the working directory.
 
@@ -107,14 +83,12 @@ class QueryBudgetMiddleware:
         if self.asynchronous:
             markcoroutinefunction(self)
         try:
-            self.options, self.ledger = configured()
+            options, self.ledger = configured()
         except UsageError as error:
             raise ImproperlyConfigured(str(error)) from None
         hooks.acquire()  # for good: patching anew for each request would cost more than it counts
         self.sees_all = False
-        self.headers = [variant.header.partition(":")[0].strip() for variant in self.options.variants if variant.header]
-        self.by_query = any(variant.query for variant in self.options.variants)
-        self.lines: dict[Hashable, Line] = {}  # by what tells requests of one apart
+        self.lines = Lines(options, self.ledger)
 
     def __call__(self, request: HttpRequest) -> Any:
         if self.asynchronous or WANTED in request.META:
@@ -142,7 +116,7 @@ class QueryBudgetMiddleware:
             unfinished.add(measurement)
             return finished(measurement, response)
         head(response, watch)
-        line = self.line_of(request, response)
+        line = self.lines.of(request, response)
         if watch.count <= line.limit and not request_measured.receivers:
             line.note(watch.count, size_of(response))
         else:
@@ -177,14 +151,14 @@ class QueryBudgetMiddleware:
             environ[_BEGUN] = count, seconds, started
             return None
         answer.headers["Server-Timing"] = timing(count, round(seconds * 10_000))
-        line = self.lines.get(answer.like)
+        line = self.lines.known.get(answer.like)
         if line and count <= line.limit and not request_measured.receivers:
             line.note(count, len(answer.body))
             return answer
         request, response = as_django(answer, environ)
         watch = Watch(detail=False, count=count, seconds=seconds)
         measurement = Measurement(request, watch=watch, response=response, seconds=perf_counter() - started)
-        self.remember(answer.like, self.measured(measurement))
+        self.lines.remember(answer.like, self.measured(measurement))
         return answer
 
     def reported(self, request: HttpRequest) -> Any:
@@ -213,7 +187,7 @@ class QueryBudgetMiddleware:
 
     def measured(self, measurement: Measurement) -> Line:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
-        line = self.line_of(measurement.request, measurement.response)
+        line = self.lines.of(measurement.request, measurement.response)
         count = measurement.watch.count
         if line.endpoint and count > line.limit:
             where = f"{self.ledger.path.name}:{self.ledger.line_of(line.endpoint)}"
@@ -227,27 +201,6 @@ class QueryBudgetMiddleware:
         """Tell of it too, and keep what it did."""
         line = self.measured(measurement)
         kept_apart(report, line.endpoint or measurement.endpoint, measurement, self.ledger)
-
-    def line_of(self, request: HttpRequest, response: HttpResponseBase | None) -> Line:
-        """What is remembered of the endpoint, or variant of it, that a request was booked under."""
-        match, query = request.resolver_match, self.by_query and request.META.get("QUERY_STRING")
-        told: tuple[Hashable, ...] = (request.method, match and match.route, query)
-        if response is not None:
-            told = (*told, response.status_code, *map(response.headers.get, self.headers))
-        line = self.lines.get(told)
-        if line is None:
-            endpoint = self.options.booked_as(endpoint_of(request))
-            if endpoint:
-                endpoint = self.options.variant_of(endpoint, request, response)
-            line = Line(endpoint, self.ledger)
-            if match and len(query or "") <= LONGEST_QUERY:
-                self.remember(told, line)
-        return line
-
-    def remember(self, told: Hashable, line: Line) -> None:
-        if told not in self.lines and len(self.lines) >= MOST_LINES:
-            self.lines.clear()
-        self.lines[told] = line
 
 
 def finished(measurement: Measurement, response: HttpResponseBase, report: str = "") -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Capture, growth, findings, plans and captured requests once more, on PostgreSQL."""
+"""Capture, counting, growth, findings, plans and captured requests once more, on PostgreSQL."""
 
 import os
 import subprocess
@@ -10,7 +10,14 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 FILES = [
     str(Path(__file__).with_name(name))
-    for name in ("test_capture.py", "test_growth.py", "test_findings.py", "test_plans.py", "test_capturing.py")
+    for name in (
+        "test_capture.py",
+        "test_counting.py",
+        "test_growth.py",
+        "test_findings.py",
+        "test_plans.py",
+        "test_capturing.py",
+    )
 ]
 
 

@@ -180,9 +180,9 @@ def test_a_hit_over_its_budget_is_told_of(
 ) -> None:
     for _ in range(2):
         server.get("/api/orders")
-    budgets = application.counting.ledger.budgets  # type: ignore[union-attr]
-    monkeypatch.setitem(budgets, "GET /api/orders [hit]", Budget(queries=0))
-    monkeypatch.setattr(application.counting, "lines", {})  # which remember their budget
+    lines = application.counting.lines  # type: ignore[union-attr]
+    monkeypatch.setitem(lines.ledger.budgets, "GET /api/orders [hit]", Budget(queries=0))
+    monkeypatch.setattr(lines, "known", {})  # which remember their budget
     with caplog.at_level("WARNING", "querybudget"):
         server.get("/api/orders")
     assert "GET /api/orders [hit]: 1 queries, budget 0" in caplog.text
