@@ -13,7 +13,7 @@ cache said and what went wrong stay with the request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -27,6 +27,7 @@ from api.compression import GZipMiddleware, packed
 from api.memo import Memo
 from api.pagecache import LOOKUP, Target, look, settled, target_of
 from api.requests import url_of
+from querybudget.lines import Line
 
 OF_ONE_ANSWER = {
     *("cache-status", "content-disposition", "content-encoding", "content-length", "content-type"),
@@ -39,21 +40,26 @@ OF_ALL = {
 OF_304 = {"cache-control", "vary", "strict-transport-security"}  # RFC 9110, 15.4.5: no more of what the client has
 
 
-class Settled(NamedTuple):
-    """An answer for which nothing had to be computed. `like`: the same for those of one URL and status."""
+@dataclass(slots=True, eq=False)
+class Kind:
+    """The answers of one URL and status. `line`: where `querybudget` books them, once there was one."""
 
-    like: tuple[Known, int]
+    status: int
+    line: Line | None = None
+
+
+class Settled(NamedTuple):
+    """An answer for which nothing had to be computed."""
+
+    known: Known
+    kind: Kind
     headers: dict[str, str]
     body: bytes
 
-    @property
-    def status(self) -> int:
-        return self.like[1]
-
     def describe(self, request: Any) -> None:
         """Tell a request what it turned out to be, for those who write of it."""
-        request.resolver_match = self.like[0].match
-        request.user, request.auth = self.like[0].authentication.authenticate(request)
+        request.resolver_match = self.known.match
+        request.user, request.auth = self.known.authentication.authenticate(request)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +74,8 @@ class Known:
     keeps_pages: bool
     headers: Mapping[str, str]
     headers_304: Mapping[str, str]
+    page: Kind = field(init=False, default_factory=lambda: Kind(200))
+    not_modified: Kind = field(init=False, default_factory=lambda: Kind(304))
 
     @classmethod
     def of(cls, view: Any, request: Any) -> Known:
@@ -100,10 +108,10 @@ class Known:
         if answer is None:
             return None
         if answer.status == 304:
-            return Settled((self, 304), {**self.headers_304, **answer.headers}, b"")
+            return Settled(self, self.not_modified, {**self.headers_304, **answer.headers}, b"")
         headers = {**self.headers, **answer.headers, "Content-Length": str(len(answer.body))}
         body = packed(headers, answer.body, environ)
-        return Settled((self, 200), headers, body)
+        return Settled(self, self.page, headers, body)
 
     def answer(self, request: Any) -> HttpResponseBase | None:
         """None where the ordinary way has to answer."""
@@ -160,6 +168,6 @@ class EarlyMiddleware:
         answer = None if LOOKUP in request.META else found.settle(request.META)
         if answer:
             answer.describe(request)
-            return HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+            return HttpResponse(answer.body, status=answer.kind.status, headers=answer.headers)
         computed = found.answer(request)
         return self.compressed(request, computed) if computed else self.get_response(request)

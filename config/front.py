@@ -49,16 +49,19 @@ class Front(WSGIHandler):
     def __init__(self) -> None:
         super().__init__()
         counted = "querybudget.middleware.QueryBudgetMiddleware" in settings.MIDDLEWARE
-        self.counting = QueryBudgetMiddleware(self.get_response) if counted else None
+        self.settle: Callable[[Known, dict[str, Any]], Settled | None] = Known.settle
+        if counted:
+            self.settle = QueryBudgetMiddleware(self.get_response).ahead(Known.settle, self.as_django)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         found = known_for(environ)
         answer = self.answer(found, environ) if found and WANTED not in environ else None
         if answer is None:
             return super().__call__(environ, start_response)
+        headers = list(answer.headers.items())
         if "X-Request-Id" not in answer.headers:
-            answer.headers["X-Request-Id"] = request_id(environ)
-        start_response(STATUS[answer.status], list(answer.headers.items()))
+            headers.append(("X-Request-Id", request_id(environ)))
+        start_response(STATUS[answer.kind.status], headers)
         return (answer.body,)
 
     def answer(self, found: Known, environ: dict[str, Any]) -> Settled | None:
@@ -69,10 +72,7 @@ class Front(WSGIHandler):
         database.close_if_unusable_or_obsolete()  # as Django does when a request begins
         watch = watchdog.watch(settings.REQUEST_DEADLINE - queued + GRACE_SECONDS, [database])
         try:
-            if self.counting:
-                answer = self.counting.ahead(environ, found.settle, self.as_django)
-            else:
-                answer = found.settle(environ)
+            answer = self.settle(found, environ)
         finally:
             watchdog.leave(watch)
         if answer and database.settings_dict["CONN_MAX_AGE"] == 0:
@@ -83,4 +83,4 @@ class Front(WSGIHandler):
         request: Any = self.request_class(environ)
         request.id = answer.headers["X-Request-Id"] = request_id(environ)
         answer.describe(request)
-        return request, HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+        return request, HttpResponse(answer.body, status=answer.kind.status, headers=answer.headers)

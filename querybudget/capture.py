@@ -10,15 +10,14 @@ The open watch is kept in a `ContextVar`, which follows `await`, `sync_to_async`
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from contextvars import Token
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from querybudget import hooks
-from querybudget.context import everywhere, listening, open_watches
+from querybudget.context import everywhere, listening
+from querybudget.counting import Count
 from querybudget.findings import Finding, find
 from querybudget.hooks import UnseenQueriesError
 from querybudget.origins import Origin
@@ -28,7 +27,7 @@ from querybudget.tracing import tracing
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class Watch(Count):
     """What `watch()` returns; open it with `with` or `async with`.
 
     `queries`: in the order in which they ended; empty when `detail` is off. `count` and `seconds`:
@@ -44,7 +43,7 @@ class Watch:
     closed: bool = True
     audited: Audit | None = None
     rows: dict[int, tuple[object, Origin]] = field(default_factory=dict, repr=False)
-    _token: Token[tuple[Watch, ...]] | None = field(default=None, repr=False)
+    _token: Token[tuple[Count, ...]] | None = field(default=None, repr=False)
 
     @property
     def counted(self) -> list[Query]:
@@ -96,22 +95,6 @@ class Watch:
             raise UnseenQueriesError(
                 "CursorWrapper._execute was replaced while a watch was open: queries may be missing"
             )
-
-    @contextlib.contextmanager
-    def resume(self) -> Iterator[None]:
-        """See the queries of this block too; used for each piece of a streamed body."""
-        token = self.listen()
-        try:
-            yield
-        finally:
-            listening.reset(token)
-
-    def listen(self) -> Token[tuple[Watch, ...]]:
-        """See the queries of this context until `listening` is reset by the token."""
-        around = open_watches()
-        if self.process_wide or self in around:
-            return listening.set(around)
-        return listening.set((*around, self))
 
     def __enter__(self) -> Self:
         self.open()

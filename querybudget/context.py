@@ -9,19 +9,28 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from querybudget.capture import Watch
+    from querybudget.counting import Count
 
 T = TypeVar("T")
 
-listening: ContextVar[tuple[Watch, ...]] = ContextVar("querybudget_watches", default=())
+listening: ContextVar[tuple[Count, ...]] = ContextVar("querybudget_watches", default=())
 """The watches around this context, outermost first; some may be closed already."""
 
 everywhere: list[Watch] = []
 """The open watches that see the whole process."""
 
 
-def open_watches() -> tuple[Watch, ...]:
+def open_watches() -> tuple[Count, ...]:
     """The watches around this context that still see queries."""
     return tuple(watch for watch in listening.get() if not watch.closed)
+
+
+def carried_watches() -> tuple[Count, ...]:
+    """The same, for another thread that does a part of this context's work."""
+    watches = open_watches()
+    for watch in watches:
+        watch.carried = True
+    return watches
 
 
 @contextmanager

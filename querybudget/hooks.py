@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,11 @@ from django.db.backends.utils import CursorWrapper
 from querybudget.causes import cause_of_query, latest
 from querybudget.context import everywhere, listening
 from querybudget.query import Query
-from querybudget.shape import statement
+from querybudget.shape import counted, statement
 from querybudget.threads import carrying_start, carrying_submit, locating_call
 
 if TYPE_CHECKING:
-    from querybudget.capture import Watch
+    from querybudget.counting import Count
 
 
 class UnseenQueriesError(RuntimeError):
@@ -47,6 +48,8 @@ _lock = threading.Lock()
 _users = 0
 _installed: dict[tuple[type, str], tuple[Any, Hook]] = {}
 """What a class had and what it has instead."""
+innermost: Hook | None = None
+"""What `CursorWrapper._execute` has to be while somebody watches, or statements go unseen."""
 _buried: set[Hook] = set()
 """Hooks that somebody patched on top of: they stay where they are, and must not count a second time."""
 _MISSING = object()
@@ -93,15 +96,16 @@ def check_sight() -> None:
 
 
 def _is_ours(cursor: type) -> bool:
-    return getattr(cursor, "_execute", None) is _installed[CursorWrapper, "_execute"][1]
+    return getattr(cursor, "_execute", None) is innermost
 
 
 def _install() -> None:
-    _replace(CursorWrapper, "_execute", _recording_execute)
-    _replace(CursorWrapper, "_executemany", _recording_execute)
+    global innermost
+    innermost = _replace(CursorWrapper, "_execute", partial(_executing, inside=True))
+    _replace(CursorWrapper, "_executemany", _recording_executemany)
     _replace(CursorWrapper, "callproc", _recording_callproc)
     if apps.ready and getattr(CursorWrapper.execute, "__globals__", None) is vars(utils):  # and nobody's patch
-        _replace(CursorWrapper, "execute", _counting_execute)
+        _replace(CursorWrapper, "execute", _executing)
     for name in COPIES:
         _replace(CursorWrapper, name, _instead(property(_handed_through(name))))
     _replace(CursorWrapper, "__iter__", _instead(_iter))
@@ -116,11 +120,12 @@ def _install() -> None:
     _replace(SyncToAsync, "__call__", locating_call)
 
 
-def _replace(owner: Any, name: str, hook_around: Callable[[Any], Hook]) -> None:
+def _replace(owner: Any, name: str, hook_around: Callable[[Any], Hook]) -> Hook:
     original = vars(owner).get(name, _MISSING)
     hook = hook_around(original)
     _installed[owner, name] = (original, hook)
     setattr(owner, name, hook)
+    return hook
 
 
 def _instead(hook: Any) -> Callable[[Any], Any]:
@@ -140,28 +145,38 @@ def _uninstall() -> None:
     _installed.clear()
 
 
-def _counting_execute(original: Hook) -> Hook:
-    """Where nothing but the number is wanted: the four functions that Django calls for a statement, in one.
+def _executing(original: Hook, *, inside: bool = False) -> Hook:
+    """In place of `execute`, or `inside` of the wrappers of a connection, of `_execute`, which sees every statement.
 
-    They are no longer in the processor's caches when a request makes its first query; so it takes no more time to count
-    one than not to (measured). `original` leads to `_execute`, which is right for everything.
+    Where nothing but the number is wanted the statement is run here, as Django's four functions for it would.
     """
 
-    def execute(self: Any, sql: Any, params: Any = None) -> Any:
+    def execute(self: Any, sql: Any, params: Any = None, *ignored: Any) -> Any:
         watches = listening.get()
-        if not watches or everywhere or type(self) is not CursorWrapper or self.db.execute_wrappers:
-            return original(self, sql, params)
+        if (not watches and not everywhere) or execute in _buried:
+            return original(self, sql, params, *ignored)
+        detail = everywhere or type(self) is not CursorWrapper or (self.db.execute_wrappers and not inside)
         for watch in watches:
-            if watch.detail:
-                return original(self, sql, params)
+            detail = detail or watch.detail
+        if detail and not inside:
+            return original(self, sql, params)
         start = perf_counter()
         try:
-            self.db.validate_no_broken_transaction()
+            if detail:
+                return original(self, sql, params, *ignored)
+            if self.db.needs_rollback:
+                self.db.validate_no_broken_transaction()
+            return self.cursor.execute(sql) if params is None else self.cursor.execute(sql, params)
+        except Exception:
+            if detail:
+                raise
             with self.db.wrap_database_errors:
-                return self.cursor.execute(sql) if params is None else self.cursor.execute(sql, params)
+                raise
         finally:
             duration = perf_counter() - start
-            if statement(sql if type(sql) is str else _text(sql, self)).kind != "control":
+            if detail:
+                _record(watches, self, sql, duration, params, bool(self.db.execute_wrappers))
+            elif (type(sql) is str and sql in counted) or statement(_text(sql, self)).kind != "control":
                 for watch in watches:
                     if not watch.closed:
                         watch.count += 1
@@ -170,10 +185,10 @@ def _counting_execute(original: Hook) -> Hook:
     return execute
 
 
-def _recording_execute(original: Hook) -> Hook:
-    def execute(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
+def _recording_executemany(original: Hook) -> Hook:
+    def executemany(self: Any, sql: Any, params: Any, *ignored: Any) -> Any:
         watches = listening.get()
-        if (not watches and not everywhere) or execute in _buried:
+        if (not watches and not everywhere) or executemany in _buried:
             return original(self, sql, params, *ignored)
         start = perf_counter()
         try:
@@ -181,7 +196,7 @@ def _recording_execute(original: Hook) -> Hook:
         finally:
             _record(watches, self, sql, perf_counter() - start, params, bool(self.db.execute_wrappers))
 
-    return execute
+    return executemany
 
 
 def _recording_callproc(original: Hook) -> Hook:
@@ -229,28 +244,30 @@ def _recording_copy(cursor: Any, name: str, method: Hook) -> Hook:
 
 
 def _record(
-    watches: tuple[Watch, ...], cursor: Any, sql: Any, duration: float, params: Any = None, wrapped: bool = False
+    watches: tuple[Count, ...], cursor: Any, sql: Any, duration: float, params: Any = None, wrapped: bool = False
 ) -> None:
     """Book a statement with every open watch: those around this context, and the process-wide ones."""
-    text = sql if type(sql) is str else _text(sql, cursor)
-    parsed = statement(text)
+    counts = (type(sql) is str and sql in counted) or statement(_text(sql, cursor)).kind != "control"
     query = None
     for watch in (*watches, *everywhere) if everywhere else watches:
         if watch.closed:
             continue
-        if parsed.kind != "control":
+        if counts:
             watch.count += 1
             watch.seconds += duration
         if watch.detail:
             if query is None:
                 cause = latest.cause = cause_of_query(_CALLED, past_wrappers=wrapped)
-                query = Query(cursor.db.alias, text, parsed, duration, cause, params)
+                text = _text(sql, cursor)
+                query = Query(cursor.db.alias, text, statement(text), duration, cause, params)
                 cursor.__dict__["_querybudget_query"] = query
             watch.queries.append(query)
 
 
 def _text(sql: Any, cursor: Any) -> str:
-    """The SQL of what is no string: bytes, or a composed statement of psycopg."""
+    """The SQL of a string, of bytes, or of a composed statement of psycopg."""
+    if type(sql) is str:
+        return sql
     if isinstance(sql, bytes):
         return sql.decode(errors="replace")
     if hasattr(sql, "as_string"):
@@ -259,8 +276,11 @@ def _text(sql: Any, cursor: Any) -> str:
 
 
 def _fetchone(self: Any, *arguments: Any, **named: Any) -> Any:
-    with self.db.wrap_database_errors:
+    try:
         row = self.cursor.fetchone(*arguments, **named)
+    except Exception:
+        with self.db.wrap_database_errors:
+            raise
     query = self.__dict__.get("_querybudget_query")
     if query is not None and row is not None:
         query.rows += 1
@@ -268,8 +288,11 @@ def _fetchone(self: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def _fetchmany(self: Any, *arguments: Any, **named: Any) -> Any:
-    with self.db.wrap_database_errors:
+    try:
         rows = self.cursor.fetchmany(*arguments, **named)
+    except Exception:
+        with self.db.wrap_database_errors:
+            raise
     query = self.__dict__.get("_querybudget_query")
     if query is not None:
         query.rows += len(rows)
@@ -277,8 +300,11 @@ def _fetchmany(self: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def _fetchall(self: Any, *arguments: Any, **named: Any) -> Any:
-    with self.db.wrap_database_errors:
+    try:
         rows = self.cursor.fetchall(*arguments, **named)
+    except Exception:
+        with self.db.wrap_database_errors:
+            raise
     query = self.__dict__.get("_querybudget_query")
     if query is not None:
         query.rows += len(rows)

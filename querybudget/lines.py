@@ -46,28 +46,28 @@ class Lines:
 
     def __init__(self, options: Options, ledger: Ledger) -> None:
         self.options, self.ledger = options, ledger
-        self.headers = [variant.header.partition(":")[0].strip() for variant in options.variants if variant.header]
+        headers = [variant.header.partition(":")[0] for variant in options.variants if variant.header]
+        self.headers = [header.strip().lower() for header in headers]
         self.by_query = any(variant.query for variant in options.variants)
         self.known: dict[Hashable, Line] = {}
 
     def of(self, request: HttpRequest, response: HttpResponseBase | None) -> Line:
         """The line of a request's endpoint, or of its variant. `response`: None if the handler raised."""
         match, query = request.resolver_match, self.by_query and request.META.get("QUERY_STRING")
-        told: tuple[Hashable, ...] = (request.method, match and match.route, query)
+        told: tuple[Hashable, ...] = request.method, match and match.route, query
         if response is not None:
-            told = (*told, response.status_code, *map(response.headers.get, self.headers))
-        line = self.known.get(told)
-        if line is None:
-            endpoint = self.options.booked_as(endpoint_of(request))
-            if endpoint:
-                endpoint = self.options.variant_of(endpoint, request, response)
-            line = Line(endpoint, self.ledger)
-            if match and len(query or "") <= LONGEST_QUERY:
-                self.remember(told, line)
-        return line
+            told = *told, response.status_code, *map(response.headers._store.get, self.headers)
+        return self.known.get(told) or self.find(told, request, response)
 
-    def remember(self, told: Hashable, line: Line) -> None:
-        """Know it by `told` from now on; who knows too many forgets them all."""
-        if told not in self.known and len(self.known) >= MOST:
-            self.known.clear()
-        self.known[told] = line
+    def find(self, told: Hashable, request: HttpRequest, response: HttpResponseBase | None) -> Line:
+        """The same, known by `told` from now on."""
+        endpoint = self.options.booked_as(endpoint_of(request))
+        if endpoint:
+            endpoint = self.options.variant_of(endpoint, request, response)
+        line = Line(endpoint, self.ledger)
+        is_short = not self.by_query or len(request.META.get("QUERY_STRING", "")) <= LONGEST_QUERY
+        if request.resolver_match and is_short:
+            if len(self.known) >= MOST:
+                self.known.clear()
+            self.known[told] = line
+        return line

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Hashable
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.utils import CursorWrapper
 from django.dispatch import Signal
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control
 
@@ -30,6 +31,7 @@ from querybudget.capture import Watch
 from querybudget.capturing import announced, kept_apart
 from querybudget.configuration import configured
 from querybudget.context import listening
+from querybudget.counting import Count
 from querybudget.errors import UsageError
 from querybudget.lines import Line, Lines
 from querybudget.requests import Measurement, answered, measuring, unfinished
@@ -44,15 +46,23 @@ or None for an ignored one: the place for an access log and for counters. Its wa
 WANTED = "HTTP_" + HEADER.upper().replace("-", "_")
 """The key of a WSGI environment whose request wants a report."""
 
+Served = tuple[HttpRequest, HttpResponseBase]
+
 _BEGUN = "querybudget.begun"
 """The key of one that `ahead` had a look at."""
 
 
+class Kind(Protocol):
+    """What a server keeps for all answers of one endpoint and variant; their line is remembered there."""
+
+    line: Line | None
+
+
 class Answer(Protocol):
-    """What `QueryBudgetMiddleware.ahead` counts. `like`: equal for answers of one endpoint and variant."""
+    """What `QueryBudgetMiddleware.ahead` counts."""
 
     @property
-    def like(self) -> Hashable: ...
+    def kind(self) -> Kind: ...
     @property
     def headers(self) -> dict[str, str]: ...
     @property
@@ -60,10 +70,11 @@ class Answer(Protocol):
 
 
 A = TypeVar("A", bound=Answer)
+T = TypeVar("T")
 
 
-class Reused(Watch):
-    """Of a thread's requests, one after the other: open while one is `ahead`. A new one for each would take 2 µs."""
+class Reused(Count):
+    """Of a thread's requests that are answered `ahead` or begin so, one after the other."""
 
     __slots__ = ()
 
@@ -93,73 +104,86 @@ class QueryBudgetMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         if self.asynchronous or WANTED in request.META:
             return self.reported(request)
-        # What `measuring` and `answered` do, in one function: between queries each other one that is run has
-        # to come back into the processor's caches first, which takes four times as long as to run it (measured).
+        # What `measuring`, `answered`, `head` and `Lines.of` do, in one function (`counting` says why).
         if not self.sees_all:
             hooks.check_sight()
             self.sees_all = True
-        count, seconds, started = request.META.pop(_BEGUN, None) or (0, 0.0, perf_counter())
-        watch = Watch(detail=False, count=count, seconds=seconds, closed=False)
-        listened = listening.set((*listening.get(), watch))
+        begun = request.META.pop(_BEGUN, None)
+        watch, started = begun or (Count(), perf_counter())
+        listened = None if begun else listening.set((*listening.get(), watch))
         try:
             response = self.get_response(request)
         except BaseException:
-            self.over(Measurement(request, watch=watch, started=started))
+            self.over(request, None, watch, started)
             raise
         finally:
-            listening.reset(listened)
-        if not hooks.in_place():
+            watch.closed = True
+            if listened:
+                listening.reset(listened)
+        if CursorWrapper._execute is not hooks.innermost:  # type: ignore[attr-defined]
             raise hooks.UnseenQueriesError("CursorWrapper._execute was replaced: queries may be missing")
-        if response.streaming or not getattr(response, "is_rendered", True):
-            hooks.acquire()  # `finish` releases them, when the body has been made
+        if type(response) is not HttpResponse and (response.streaming or not getattr(response, "is_rendered", True)):
+            watch = Count(watch.count, watch.seconds)  # the thread may serve others before this one is over
             measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
             unfinished.add(measurement)
             return finished(measurement, response)
-        head(response, watch)
-        line = self.lines.of(request, response)
-        if watch.count <= line.limit and not request_measured.receivers:
-            line.note(watch.count, size_of(response))
+        count, seconds = watch.count, watch.seconds
+        headers = (
+            response.headers._store
+        )  # by small letters; to ask the mapping around it for what is not there is slow
+        try:
+            timing = USUAL[count][int(seconds * 10_000)]
+        except IndexError:
+            timing = written(count, seconds)
+        if "server-timing" in headers:
+            timing = f"{headers['server-timing'][1]}, {timing}"
+        headers["server-timing"] = "Server-Timing", timing
+        lines, match = self.lines, request.resolver_match
+        query = lines.by_query and request.META.get("QUERY_STRING")
+        told = request.method, match and match.route, query, response.status_code, *map(headers.get, lines.headers)
+        line = lines.known.get(told) or lines.find(told, request, response)
+        if count <= line.limit and not request_measured.receivers:
+            line.note(count, len(response.content))
         else:
-            self.over(Measurement(request, watch=watch, response=response, started=started))
+            self.over(request, response, watch, started)
         return response
 
     def ahead(
-        self,
-        environ: dict[str, Any],
-        serve: Callable[[dict[str, Any]], A | None],
-        as_django: Callable[[A, dict[str, Any]], tuple[HttpRequest, HttpResponseBase]],
-    ) -> A | None:
-        """Measure what a server answers ahead of Django's handler, in the same way.
+        self, serve: Callable[[T, dict[str, Any]], A | None], as_django: Callable[[A, dict[str, Any]], Served]
+    ) -> Callable[[T, dict[str, Any]], A | None]:
+        """`serve`, measured in the same way: a server's function that answers ahead of Django's handler.
 
         Args:
-            environ: the request's WSGI environment.
-            serve: answers it, in this thread; None if it does not: what it asked counts for Django's request then.
+            serve: answers a request, in its thread, by something that the server knows of it and its WSGI environment;
+                None if it does not: what it asked counts for Django's request then.
             as_django: an answer's request, with its `resolver_match`, and response, for those who are told of them.
         """
-        watches = listening.get()
-        if not watches or type(watches[-1]) is not Reused:
-            watches = (*watches, Reused(detail=False))
-            listening.set(watches)
-        watch, started = watches[-1], perf_counter()
-        watch.count, watch.seconds, watch.closed = 0, 0.0, False
-        try:
-            answer = serve(environ)
-        finally:
+
+        def measured(known: T, environ: dict[str, Any]) -> A | None:
+            watches = listening.get()
+            if not watches or type(watches[-1]) is not Reused or watches[-1].carried:
+                watches = (*(watch for watch in watches if type(watch) is not Reused), Reused())
+                listening.set(watches)
+            watch, started = watches[-1], perf_counter()
+            watch.count, watch.seconds, watch.closed = 0, 0.0, False
+            answer = serve(known, environ)
+            if answer is None:
+                environ[_BEGUN] = watch, started
+                return None
             watch.closed = True
-        count, seconds = watch.count, watch.seconds
-        if answer is None:
-            environ[_BEGUN] = count, seconds, started
-            return None
-        answer.headers["Server-Timing"] = timing(count, round(seconds * 10_000))
-        line = self.lines.known.get(answer.like)
-        if line and count <= line.limit and not request_measured.receivers:
-            line.note(count, len(answer.body))
+            count, seconds = watch.count, watch.seconds
+            try:
+                answer.headers["Server-Timing"] = USUAL[count][int(seconds * 10_000)]
+            except IndexError:
+                answer.headers["Server-Timing"] = written(count, seconds)
+            line = answer.kind.line
+            if line and count <= line.limit and not request_measured.receivers:
+                line.note(count, len(answer.body))
+                return answer
+            answer.kind.line = self.over(*as_django(answer, environ), watch, started)
             return answer
-        request, response = as_django(answer, environ)
-        watch = Watch(detail=False, count=count, seconds=seconds)
-        measurement = Measurement(request, watch=watch, response=response, seconds=perf_counter() - started)
-        self.lines.remember(answer.like, self.measured(measurement))
-        return answer
+
+        return measured
 
     def reported(self, request: HttpRequest) -> Any:
         report = announced(request) if WANTED in request.META else None
@@ -179,11 +203,11 @@ class QueryBudgetMiddleware:
                 response = await response
         return finished(measurement, response, report)
 
-    def over(self, measurement: Measurement) -> None:
-        """End the measurement of a request."""
-        measurement.watch.closed = True
-        measurement.seconds = perf_counter() - measurement.started
-        self.measured(measurement)
+    def over(self, request: HttpRequest, response: HttpResponseBase | None, watch: Count, started: float) -> Line:
+        """Tell of a request that ends here. Its measurement stays as it is, whatever `watch` goes on to count."""
+        measurement = Measurement(request, watch=Count(watch.count, watch.seconds), response=response, started=started)
+        measurement.seconds = perf_counter() - started
+        return self.measured(measurement)
 
     def measured(self, measurement: Measurement) -> Line:
         """Tell of a request that is over. An endpoint with tolerated shapes is not held: shapes are not kept."""
@@ -218,14 +242,16 @@ def size_of(response: HttpResponseBase | None) -> int:
     return len(getattr(response, "content", b""))
 
 
-def head(response: HttpResponseBase, watch: Watch) -> None:
+def head(response: HttpResponseBase, watch: Count) -> None:
     """Set `Server-Timing`, behind what is there already."""
-    own = timing(watch.count, round(watch.seconds * 10_000))
-    before = response.headers.get("Server-Timing")
+    own, before = written(watch.count, watch.seconds), response.headers.get("Server-Timing")
     response.headers["Server-Timing"] = f"{before}, {own}" if before else own
 
 
-@lru_cache(maxsize=1000)
-def timing(count: int, tenths: int) -> str:
-    """The value of `Server-Timing`. `tenths`: of a millisecond."""
-    return f'db;dur={tenths / 10:.1f};desc="{"1 query" if count == 1 else f"{count} queries"}"'
+def written(count: int, seconds: float) -> str:
+    """The value of `Server-Timing`."""
+    return f'db;dur={seconds * 1000:.1f};desc="{"1 query" if count == 1 else f"{count} queries"}"'
+
+
+USUAL = [[written(count, tenths / 10_000) for tenths in range(100)] for count in range(10)]
+"""Its values for few queries and tenths of a millisecond: to write one takes longer than all else that is done here."""

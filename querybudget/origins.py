@@ -77,7 +77,7 @@ def origin_of(instance: object) -> Origin | None:
 def origin_of_values(row: object) -> Origin | None:
     """The origin of a row of `values()` or `values_list()`, which is known by its identity."""
     for watch in listening.get() if issubclass(type(row), (dict, tuple)) else ():
-        known = watch.rows.get(id(row))
+        known = watch.rows.get(id(row)) if watch.detail else None
         if known is not None:
             return known[1]
     return None
@@ -120,7 +120,7 @@ def noted(rows: Iterator[Any], origin: Any) -> Iterator[Any]:
             known = origin()
         if known is not None and number < MOST:
             for watch in listening.get():
-                if not watch.closed and len(watch.rows) < MOST:
+                if watch.detail and not watch.closed and len(watch.rows) < MOST:
                     watch.rows[id(row)] = row, known
         yield row
 

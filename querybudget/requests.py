@@ -29,6 +29,7 @@ from django.views.generic.base import View
 from querybudget import hooks
 from querybudget.capture import Watch
 from querybudget.context import bound, listening
+from querybudget.counting import Count
 from querybudget.endpoints import endpoint_of, endpoint_of_view
 from querybudget.tracing import tracing
 
@@ -43,7 +44,7 @@ class Measurement:
 
     request: HttpRequest
     view: type | None = None
-    watch: Watch = field(default_factory=Watch)
+    watch: Count = field(default_factory=Watch)
     response: HttpResponseBase | None = None
     listener: Listener | None = None
     seconds: float = 0.0

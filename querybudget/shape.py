@@ -37,6 +37,9 @@ class Statement:
 
 _statements: dict[str, Statement] = {}
 
+counted: set[str] = set()
+"""Those of the remembered SQL strings that are no control statements: the quick way to know."""
+
 
 def statement(sql: str) -> Statement:
     """The `Statement` of a SQL string; the string itself is the key, it is parsed on a miss only."""
@@ -44,7 +47,10 @@ def statement(sql: str) -> Statement:
     if known is None:
         if len(_statements) >= CACHED_STATEMENTS:
             _statements.clear()
+            counted.clear()
         known = _statements[sql] = parse(sql)
+        if known.kind != "control":
+            counted.add(sql)
     return known
 
 

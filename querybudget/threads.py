@@ -14,14 +14,14 @@ from typing import Any
 from asgiref.sync import SyncToAsync
 
 from querybudget.causes import awaited, cause_of_query
-from querybudget.context import bound, listening, open_watches
+from querybudget.context import bound, carried_watches, listening
 
 
 def carrying_start(original: Callable[..., Any]) -> Callable[..., Any]:
     """`Thread.start`: a thread that watched code starts is watched too."""
 
     def start(self: threading.Thread) -> None:
-        watches = open_watches()
+        watches = carried_watches()
         if watches:
             run = self.run
 
@@ -39,7 +39,7 @@ def carrying_submit(original: Callable[..., Any]) -> Callable[..., Any]:
     """`ThreadPoolExecutor.submit`: work belongs to who handed it over, not to who started the thread."""
 
     def submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
-        watches = open_watches()
+        watches = carried_watches()
 
         def watched(*arguments: Any, **named: Any) -> Any:
             with bound(listening, watches):

@@ -7,8 +7,8 @@ Bounded, whatever clients send: one point for each power of two of the answer's 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 
 from querybudget.documents import Document, Growth, document, endpoint_part
 from querybudget.ledger import Ledger
@@ -16,39 +16,55 @@ from querybudget.ledger import Ledger
 MOST = 2000
 """Endpoints that are remembered."""
 
-NONE = (0, -1)
-
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
-@dataclass(slots=True)
 class Seen:
-    """What is known of one endpoint.
+    """What is known of one endpoint, noted without a lock where there is nothing new.
 
-    `points`: bytes and queries of the dearest answer of each order of magnitude; 0 are the empty and streams.
+    `dearest`: the most queries of the answers of each order of magnitude, 0 for the empty and streams; `sizes`: the
+    bytes that such an answer had.
     """
 
-    requests: int = 0
-    points: dict[int, tuple[int, int]] = field(default_factory=dict)
+    __slots__ = ("_looks", "_ticks", "dearest", "sizes")
+
+    def __init__(self) -> None:
+        self._ticks = count()  # to take one is a single operation, whatever other threads do
+        self._looks = 0  # those that were not taken for a request
+        self.dearest: dict[int, int] = {}
+        self.sizes: dict[int, int] = {}
 
     def note(self, queries: int, size: int) -> None:
         """A request is over. `size`: bytes of the body, 0 for a stream."""
+        if self.dearest.get(size.bit_length(), -1) < queries:
+            self.rise(queries, size)
+        next(self._ticks)
+
+    def rise(self, queries: int, size: int) -> None:
         magnitude = size.bit_length()
         with _lock:
-            self.requests += 1
-            if self.points.get(magnitude, NONE)[1] < queries:
-                self.points[magnitude] = size, queries
+            if self.dearest.get(magnitude, -1) < queries:
+                self.dearest[magnitude], self.sizes[magnitude] = queries, size
+
+    @property
+    def requests(self) -> int:
+        with _lock:
+            self._looks += 1
+            return next(self._ticks) + 1 - self._looks
 
     def clear(self) -> None:
-        self.requests = 0
-        self.points.clear()
+        with _lock:
+            served = self.requests
+            self._looks += served
+            self.dearest.clear()
+            self.sizes.clear()
 
     @property
     def worst(self) -> int:
-        return max(queries for _, queries in self.points.values())
+        return max(self.dearest.values(), default=0)
 
     def growth(self) -> Growth:
-        points = sorted(point for magnitude, point in self.points.items() if magnitude)
+        points = sorted((size, self.dearest[magnitude]) for magnitude, size in self.sizes.items() if magnitude)
         return {
             "by": "bytes",
             "slope": None,
