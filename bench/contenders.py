@@ -25,10 +25,11 @@ class BenchError(Exception):
     """Nothing can be compared: the message is one line that says why."""
 
 
-def ours(threads: int = THREADS, **variables: str) -> AbstractContextManager[Server]:
-    """`python -m config.server`, without an access log."""
+def ours(threads: int = THREADS, module: str = "config.server", **variables: str) -> AbstractContextManager[Server]:
+    """`python -m config.server`, or another module that does the same, without an access log."""
     python = str(DEPLOYED) if DEPLOYED.exists() else sys.executable
-    return measuring.server(threads, python, DJANGO_SETTINGS_MODULE="bench.settings", MALLOC_ARENA_MAX="2", **variables)
+    variables |= {"DJANGO_SETTINGS_MODULE": "bench.settings", "MALLOC_ARENA_MAX": "2"}
+    return measuring.server(threads, python, module, **variables)
 
 
 def on_waitress(name: str) -> AbstractContextManager[Server]:

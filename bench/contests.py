@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench import agreement
+from bench import agreement, switched
 from bench.contenders import ANEW, NONE, UNKEPT, BenchError, Contender, ask, get, on_uvicorn, on_waitress, ours, post
 from bench.data import World
 from bench.report import Table
@@ -22,7 +22,7 @@ from config.measuring import ROOT, Server
 
 CLIENTS = 8
 PAGE = "/api/orders"
-PAIRS = 6  # of processes that count and that do not
+PROCESSES = 6  # that count by turns; one differs from the next by where its memory lies
 
 
 Result = tuple[dict[str, float], Table]
@@ -244,26 +244,24 @@ def create(bench: Bench) -> Result:
 
 
 def counting(bench: Bench) -> Result:
-    """By processor time: throughput on a machine with other work swings by more than what is looked for.
-
-    So does one process from the next, by where its memory happens to lie: each pair of them is measured for a while.
-    """
+    """By processor time, and by turns of one process: `bench.switched` says why."""
     token, names = bench.world.main, ("cold list", "hit", "304")
     plain, counted = ([Figures() for _ in names] for _ in range(2))
-    for _ in range(PAIRS):
-        with ours() as with_it, ours(BENCH_COUNTING="0") as without:
-            contenders = []
-            for server in (without, with_it):
-                tag = ask(server, PAGE, token).headers["etag"]
-                contenders += [
-                    get("cold list", server, PAGE, token, ANEW),
-                    get("hit", server, PAGE, token),
-                    get("304", server, PAGE, token, {"If-None-Match": tag}, 304),
-                ]
-            order = [contenders[number] for number in (0, 3, 1, 4, 2, 5)]  # what is compared runs one after the other
-            measured = interleaved(order, CLIENTS, bench.pace.times(seconds=0.4, rounds=0.4))
-        for place, figures in enumerate(measured):
-            (plain, counted)[place % 2][place // 2].cpu += figures.cpu
+    for _ in range(PROCESSES):
+        with ours(module="bench.switched") as server:
+            tag = ask(server, PAGE, token).headers["etag"]
+            contenders = [
+                get("cold list", server, PAGE, token, ANEW),
+                get("hit", server, PAGE, token),
+                get("304", server, PAGE, token, {"If-None-Match": tag}, 304),
+            ]
+            for contender, on, off in zip(contenders, counted, plain, strict=True):
+                load(contender, CLIENTS, bench.pace.seconds / 6)
+                ask(server, switched.PATH, token)
+                load(contender, CLIENTS, bench.pace.seconds * 1.5)
+                for with_it, without in json.loads(ask(server, switched.PATH, token).body):
+                    on.cpu.append(with_it)
+                    off.cpu.append(without)
     overhead = [(ratio(one, other, "cpu") - 1) * 100 for one, other in zip(counted, plain, strict=True)]
     rows = [
         [name, f"{other.median('cpu'):.3f}", f"{one.median('cpu'):.3f}", f"{share:+.1f} %"]
@@ -271,8 +269,8 @@ def counting(bench: Bench) -> Result:
     ]
     head = ["", "not counted, ms", "counted, ms", "adds"]
     note = (
-        "Processor time a request with and without `querybudget.middleware.QueryBudgetMiddleware`, "
-        f"in {PAIRS} pairs of processes."
+        "Processor time a request with and without `querybudget.middleware.QueryBudgetMiddleware`: "
+        f"{min(len(one.cpu) for one in counted):,} pairs of turns or more, of {PROCESSES} processes."
     )
     return {"counting_overhead_pct": max(overhead)}, Table("Counting", note, head, rows)
 

@@ -100,10 +100,10 @@ class Server:
 
 
 @contextmanager
-def server(threads: int, python: str = sys.executable, **more: str) -> Iterator[Server]:
+def server(threads: int, python: str = sys.executable, module: str = "config.server", **more: str) -> Iterator[Server]:
     """Start one on the configured database, stop it at the end. Raises MeasuringError where it does not start."""
     variables = VARIABLES | {"WEB_THREADS": str(threads), "SECRET_KEY": secrets.token_hex(32)} | more
-    with started([python, "-m", "config.server"], variables) as running:
+    with started([python, "-m", module], variables) as running:
         yield running
 
 

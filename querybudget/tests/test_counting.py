@@ -1,7 +1,7 @@
 """Watches that only count: the statement is run by a function of ours, as Django would run it."""
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from querybudget import watch
@@ -32,6 +32,15 @@ def test_statements_are_run_as_django_runs_them(detail):
             with pytest.raises(transaction.TransactionManagementError):
                 Country.objects.count()
     assert seen.count == 4
+
+
+@pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall"])
+@pytest.mark.parametrize("detail", [True, False])
+def test_failures_to_fetch_are_django_s(detail, fetch):
+    with watch(detail=detail), connection.cursor() as cursor:
+        cursor.close()
+        with pytest.raises((DatabaseError, InterfaceError)):
+            getattr(cursor, fetch)()
 
 
 def test_what_only_counts_leaves_nobody_out(monkeypatch, settings):
