@@ -101,10 +101,12 @@ def _is_ours(cursor: type) -> bool:
 
 def _install() -> None:
     global innermost
-    innermost = _replace(CursorWrapper, "_execute", partial(_executing, inside=True))
+    ways = CursorWrapper.execute, CursorWrapper._execute  # type: ignore[attr-defined]
+    untouched = apps.ready and all(getattr(way, "__globals__", None) is vars(utils) for way in ways)
+    innermost = _replace(CursorWrapper, "_execute", partial(_executing, inside=True, runs=untouched))
     _replace(CursorWrapper, "_executemany", _recording_executemany)
     _replace(CursorWrapper, "callproc", _recording_callproc)
-    if apps.ready and getattr(CursorWrapper.execute, "__globals__", None) is vars(utils):  # and nobody's patch
+    if untouched:
         _replace(CursorWrapper, "execute", _executing)
     for name in COPIES:
         _replace(CursorWrapper, name, _instead(property(_handed_through(name))))
@@ -145,17 +147,18 @@ def _uninstall() -> None:
     _installed.clear()
 
 
-def _executing(original: Hook, *, inside: bool = False) -> Hook:
+def _executing(original: Hook, *, inside: bool = False, runs: bool = True) -> Hook:
     """In place of `execute`, or `inside` of the wrappers of a connection, of `_execute`, which sees every statement.
 
-    Where nothing but the number is wanted the statement is run here, as Django's four functions for it would.
+    Where nothing but the number is wanted the statement is run here, as Django's four functions for it would; `runs` is
+    False where one of them is somebody's patch.
     """
 
     def execute(self: Any, sql: Any, params: Any = None, *ignored: Any) -> Any:
         watches = listening.get()
         if (not watches and not everywhere) or execute in _buried:
             return original(self, sql, params, *ignored)
-        detail = everywhere or type(self) is not CursorWrapper or (self.db.execute_wrappers and not inside)
+        detail = everywhere or type(self) is not CursorWrapper or (self.db.execute_wrappers if not inside else not runs)
         for watch in watches:
             detail = detail or watch.detail
         if detail and not inside:

@@ -128,9 +128,7 @@ class QueryBudgetMiddleware:
             unfinished.add(measurement)
             return finished(measurement, response)
         count, seconds = watch.count, watch.seconds
-        headers = (
-            response.headers._store
-        )  # by small letters; to ask the mapping around it for what is not there is slow
+        headers = response.headers._store  # Django's mapping raises and catches a KeyError for what is not there
         try:
             timing = USUAL[count][int(seconds * 10_000)]
         except IndexError:
@@ -143,7 +141,7 @@ class QueryBudgetMiddleware:
         told = request.method, match and match.route, query, response.status_code, *map(headers.get, lines.headers)
         line = lines.known.get(told) or lines.find(told, request, response)
         if count <= line.limit and not request_measured.receivers:
-            line.note(count, len(response.content))
+            line.note(count, len(getattr(response, "content", b"")))
         else:
             self.over(request, response, watch, started)
         return response

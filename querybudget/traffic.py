@@ -41,6 +41,7 @@ class Seen:
         next(self._ticks)
 
     def rise(self, queries: int, size: int) -> None:
+        """Unless another thread has just noted a dearer one."""
         magnitude = size.bit_length()
         with _lock:
             if self.dearest.get(magnitude, -1) < queries:

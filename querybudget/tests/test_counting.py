@@ -45,7 +45,7 @@ def test_failures_to_fetch_are_django_s(detail, fetch):
 
 def test_what_only_counts_leaves_nobody_out(monkeypatch, settings):
     """Who wraps a connection's statements, a class of cursors, the log of queries, and who was there before us."""
-    django, passed = CursorWrapper.execute, []
+    django, innermost, passed = CursorWrapper.execute, CursorWrapper._execute, []
 
     def wrapper(execute, sql, params, many, context):
         passed.append("wrapper")
@@ -60,6 +60,10 @@ def test_what_only_counts_leaves_nobody_out(monkeypatch, settings):
         passed.append("patch")
         return django(self, sql, params)
 
+    def innermost_before_us(self, sql, params, *ignored):
+        passed.append("innermost patch")
+        return innermost(self, sql, params, *ignored)
+
     with watch(detail=False) as seen:
         with connection.execute_wrapper(wrapper):
             Country.objects.count()
@@ -73,7 +77,13 @@ def test_what_only_counts_leaves_nobody_out(monkeypatch, settings):
     monkeypatch.setattr(CursorWrapper, "execute", before_us)
     with watch(detail=False):
         Country.objects.count()
-    assert passed == ["wrapper", "class", "patch"]
+    monkeypatch.undo()
+    monkeypatch.setattr(CursorWrapper, "_execute", innermost_before_us)
+    with watch(detail=False):
+        Country.objects.count()
+        with connection.execute_wrapper(wrapper):
+            Country.objects.count()
+    assert passed == ["wrapper", "class", "patch", "innermost patch", "wrapper", "innermost patch"]
     assert seen.count == 3
 
 
