@@ -12,13 +12,14 @@ V = TypeVar("V")
 
 
 class Memo(Generic[V]):
-    """At most `MOST` values; then it starts anew, which is simpler than to find the oldest, and as good here.
+    """At most `most` values; then it starts anew, which is simpler than to find the oldest, and as good here.
 
     A key is a thing and a text of the client's. A text over `LONGEST` is not kept:
     a query with 1,000 ids is rarely asked twice, and clients could fill the memory with them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
         self._values: dict[Hashable, V] = {}
 
     def get(self, of: Hashable, text: str) -> V | None:
@@ -26,7 +27,7 @@ class Memo(Generic[V]):
 
     def keep(self, of: Hashable, text: str, value: V) -> V:
         if len(text) <= LONGEST:
-            if len(self._values) >= MOST:
+            if len(self._values) >= self.most:
                 self._values.clear()
             self._values[of, text] = value
         return value

@@ -6,9 +6,10 @@ from django.db import models
 
 
 class Revision(models.Model):
-    """A count of the changes to rows that belong to no company. Triggers raise it; see `businesses.scope`."""
+    """A count of the changes to something that is of no one company. Triggers raise it."""
 
     CATALOGUE = "catalogue"
+    MEMBERSHIPS = "memberships of "  # and the user's id
 
     name = models.CharField(primary_key=True, max_length=40)
     value = models.PositiveBigIntegerField(default=0)

@@ -160,6 +160,10 @@ class Joined(Subquery):
     template = "array_to_string(ARRAY(%(subquery)s), ',')"
     output_field = TextField()
 
+    def as_sqlite(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        each = "(WITH each(written) AS (%(subquery)s) SELECT coalesce(group_concat(written), '') FROM each)"
+        return self.as_sql(compiler, connection, template=each)
+
 
 class Spelt(Func):
     """The JSON of a column, by a template."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import BooleanField, Expression, QuerySet
+from django.db.models import BooleanField, Expression, Func, QuerySet
 
 from api.memo import MOST
 from api.postgresql.planned import Planned, Template
@@ -41,6 +41,27 @@ class Conditions(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         return MARK, (HERE,)
+
+
+class AmongNumbers(Func):
+    """Whether a column is one of the numbers in a text: `{1,2}`.
+
+    However many there are, they are one parameter: 1,000 of an `IN` take PostgreSQL and Django 15 ms to read.
+    """
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
+    conditional = True
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
+        joiner, template = " IN (SELECT value FROM json_each('[' || trim(", "%(expressions)s, '{}') || ']'))"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=joiner)
+
+
+def numbers(values: Iterable[int]) -> str:
+    """The text for `AmongNumbers`."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

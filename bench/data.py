@@ -50,7 +50,8 @@ class World:
     office: int
     few: str  # 10 offices, `orders / 5` orders
     many: str  # 1,000 offices, as many orders
-    listed: str  # the same, by a membership for each office
+    few_listed: str  # like `few`, by a membership for each office
+    many_listed: str  # like `many`, by a membership for each office
     orders: int
 
 
@@ -59,13 +60,15 @@ def make(orders: int) -> World:
     call_command("migrate", verbosity=0)
     call_command("seed_demo", orders=min(orders, 20_000))
     wanted = {"main": (350, orders), "writer": (1, 1)}
-    wanted |= {"few": (10, orders // 5), "many": (1000, orders // 5), "listed": (1000, orders // 5)}
+    for kind in ("", "_listed"):
+        wanted |= {f"few{kind}": (10, orders // 5), f"many{kind}": (1000, orders // 5)}
     owners = {}
     with progress("companies", len(wanted)) as shown:
         for name, size in wanted.items():
             owners[name] = company(name, *size)
             shown.advance()
-        by_office(owners["listed"])
+        for name in ("few_listed", "many_listed"):
+            by_office(owners[name])
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
     office = Office.objects.get(company__slug="writer").pk

@@ -27,6 +27,7 @@ from tests.servers import ServerMissingError, running
 
 LIMIT_MS = 20
 RUNS = 5
+LARGEST = 350  # offices
 
 
 def main() -> int:
@@ -58,6 +59,8 @@ def measure(orders: int = 0) -> int:
     urls = [(name, demo, url) for name, url in cases().items()]
     urls.append(("first page, of ten small companies", roving, "/api/orders"))
     urls.append(("search, of ten small companies", roving, "/api/orders?search=2024"))
+    members = {number: token(member(number)) for number in (1, 10, 100, LARGEST)}
+    urls += [(f"first page, of {number} single offices", who, "/api/orders") for number, who in members.items()]
     with progress("requests", len(urls)) as shown:
         for name, bearer, url in urls:
             rows, milliseconds, plans = request(url, bearer)
@@ -168,6 +171,17 @@ def roving_user() -> str:
     user, _ = User.objects.get_or_create(username="roving")
     for company in Company.objects.order_by("pk")[1:11]:
         Membership.objects.get_or_create(user=user, company=company, defaults={"role": Role.BUYER})
+    return user.username
+
+
+def member(number: int) -> str:
+    """A viewer of so many single offices of the largest company."""
+    from businesses.models import Membership, Office, Role, User
+
+    company = User.objects.get(username="demo").memberships.get().company
+    user, _ = User.objects.get_or_create(username=f"member{number}")
+    for office in Office.objects.filter(company=company).order_by("pk")[:number]:
+        Membership.objects.get_or_create(user=user, company=company, office=office, defaults={"role": Role.VIEWER})
     return user.username
 
 

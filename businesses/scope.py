@@ -1,24 +1,28 @@
 """What a request may see and do: its user's memberships, resolved by one query with the token.
 
-Everything else starts from a `Scope`: querysets are cut to it, services ask it for roles, and its
+Everything else starts from a `Scope`: querysets are cut to its grants, services ask them for roles, and its
 revisions say whether a cached answer is still right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import F, Q, Value
 from django.utils.functional import cached_property
 
+from api.statements import AmongNumbers, numbers
 from businesses.models import Role
 
 RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.BUYER, Role.APPROVER, Role.OWNER))}
+AUDIENCE_LONGEST = 200  # characters that it is left readable up to
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """A role in one office, or (office None) in every office of a company."""
 
     company: int
@@ -26,45 +30,39 @@ class Grant:
     role: Role
 
 
-@dataclass(frozen=True)
-class Scope:
-    """A user's grants, and the revisions of what they may see: each company, themselves, the catalogue."""
+@dataclass(frozen=True, eq=False)
+class Grants:
+    """All that a user has. What is found out of them stays, for as long as the memberships do."""
 
-    user: int
-    grants: tuple[Grant, ...]
-    revisions: dict[int, int]
-    own_revision: int = 0
-    catalogue_revision: int = 0
+    all: tuple[Grant, ...]
 
     @cached_property
-    def audience(self) -> str:
-        """Who is shown the same as this user: whoever has the same grants. A buyer's own orders are special to them."""
-        grants = sorted(f"{grant.company}/{grant.office or '*'}/{grant.role}" for grant in self.grants)
-        personal = [f"user {self.user}"] if any(grant.role == Role.BUYER for grant in self.grants) else []
-        return " ".join(grants + personal)
+    def roles(self) -> dict[tuple[int, int | None], Role]:
+        """By company and office; a membership is unique in both."""
+        return {(grant.company, grant.office): grant.role for grant in self.all}
 
     @cached_property
-    def stamp(self) -> str:
-        """The state of every company that this user may see something of."""
-        return " ".join(f"{company}:{revision}" for company, revision in sorted(self.revisions.items()))
-
-    def companies(self) -> set[int]:
+    def companies(self) -> frozenset[int]:
         """Companies of which at least one office is visible."""
-        return {grant.company for grant in self.grants}
+        return frozenset(grant.company for grant in self.all)
 
     def companies_for(self, role: Role, office: int) -> set[int]:
         """Companies whose office this has to be for the user to hold `role`, or a higher one, there."""
-        return {grant.company for grant in self.grants if grant.office in (None, office) and reaches(grant.role, role)}
+        return {company for company in self.companies if reaches(self.role(company, office), role)}
 
     def within(self, company: str, office: str) -> Q:
-        """The condition on rows that belong to a visible company and office, by these two lookups."""
-        whole = sorted({grant.company for grant in self.grants if grant.office is None})
-        single = sorted({grant.office for grant in self.grants if grant.office and grant.company not in whole})
+        """The condition on rows that belong to a visible company and office, by these two columns.
+
+        Single offices are asked for with their companies, by whose index rows are in their order.
+        """
+        whole = {grant.company for grant in self.all if grant.office is None}
+        partly = self.companies - whole
         condition = Q()
         if whole:
-            condition |= Q(**{f"{company}__in": whole})
-        if single:
-            condition |= Q(**{f"{office}__in": single})
+            condition |= among(company, whole)
+        if partly:
+            offices = {grant.office for grant in self.all if grant.office and grant.company in partly}
+            condition |= among(company, partly) & among(office, offices)
         return condition or Q(pk__in=[])
 
     def role(self, company: int, office: int | None) -> Role | None:
@@ -73,9 +71,54 @@ class Scope:
         return max(held, key=RANK.__getitem__, default=None)
 
     @cached_property
-    def roles(self) -> dict[tuple[int, int | None], Role]:
-        """By company and office; a membership is unique in both."""
-        return {(grant.company, grant.office): grant.role for grant in self.grants}
+    def visible_roles(self) -> dict[tuple[int, int | None], Role]:
+        """The highest role in each visible office, in few words: office None is any that is not named."""
+        held: dict[int, dict[int | None, Role]] = defaultdict(dict)
+        for company, office, role in self.all:
+            held[company][office] = self.role(company, office) or role
+        found: dict[tuple[int, int | None], Role] = {}
+        for company, roles in held.items():
+            usual = roles.get(None) or Counter(roles.values()).most_common(1)[0][0]
+            found[company, None] = usual
+            found |= {(company, office): role for office, role in roles.items() if role != usual}
+        return found
+
+    @cached_property
+    def words(self) -> str:
+        """Equal for equal grants, whoever has them."""
+        written = " ".join(sorted(f"{company}/{office or '*'}/{role}" for company, office, role in self.all))
+        return written if len(written) <= AUDIENCE_LONGEST else hashlib.sha256(written.encode()).hexdigest()
+
+    @cached_property
+    def personal(self) -> bool:
+        """A buyer's own orders are special to them."""
+        return Role.BUYER in self.roles.values()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A user's grants, and the revisions of what they may see: each company, themselves, the catalogue."""
+
+    user: int
+    grants: Grants
+    revisions: dict[int, int]
+    own_revision: int = 0
+    catalogue_revision: int = 0
+
+    @cached_property
+    def audience(self) -> str:
+        """Who is shown the same as this user: whoever has the same grants, unless they are a buyer's."""
+        return f"{self.grants.words} user {self.user}" if self.grants.personal else self.grants.words
+
+    @cached_property
+    def stamp(self) -> str:
+        """The state of every company that this user may see something of."""
+        return " ".join(f"{company}:{revision}" for company, revision in sorted(self.revisions.items()))
+
+
+def among(column: str, keys: Set[int]) -> Q:
+    """One key is an equality, which an index answers in its order."""
+    return Q(AmongNumbers(F(column), Value(numbers(sorted(keys))))) if len(keys) > 1 else Q(**{f"{column}__in": keys})
 
 
 def reaches(held: Role | None, needed: Role) -> bool:
@@ -83,17 +126,11 @@ def reaches(held: Role | None, needed: Role) -> bool:
     return held is not None and RANK[held] >= RANK[needed]
 
 
-def scope_of(
-    user: int,
-    rows: Iterable[tuple[int | None, int | None, str | None, int | None]],
-    *,
-    own_revision: int = 0,
-    catalogue_revision: int = 0,
-) -> Scope:
-    """Build a scope from (company, office, role, company revision); a user without memberships has a row of None."""
-    grants, revisions = [], {}
-    for company, office, role, revision in rows:
-        if company is not None and role is not None and revision is not None:
-            grants.append(Grant(company, office, Role(role)))
-            revisions[company] = revision
-    return Scope(user, tuple(grants), revisions, own_revision, catalogue_revision)
+def scope_of(user: int, memberships: Iterable[tuple[int, int | None, str, int]]) -> Scope:
+    """Build a scope from rows of company, office, role and the company's revision."""
+    rows = list(memberships)
+    return Scope(user, granted(rows), {company: revision for company, _, _, revision in rows})
+
+
+def granted(memberships: Iterable[tuple[int, int | None, str, int]]) -> Grants:
+    return Grants(tuple(Grant(company, office, Role(role)) for company, office, role, _ in memberships))

@@ -67,7 +67,7 @@ class CompanyViewSet(ScopedViewSet):
     orderings = BY_NAME
 
     def visible(self) -> QuerySet[Company]:
-        return Company.objects.filter(pk__in=self.scope.companies())
+        return Company.objects.filter(pk__in=self.scope.grants.companies)
 
 
 class OfficeViewSet(ScopedViewSet):
@@ -79,7 +79,7 @@ class OfficeViewSet(ScopedViewSet):
     orderings = BY_NAME
 
     def visible(self) -> QuerySet[Office]:
-        return Office.objects.filter(self.scope.within(company="company", office="pk"))
+        return Office.objects.filter(self.scope.grants.within(company="company", office="pk"))
 
 
 class AddressViewSet(OwnViewSet):

@@ -96,10 +96,10 @@ def locked_company(scope: Scope, office: int) -> tuple[int, int]:
     Raises:
         ValidationError, PermissionDenied: as for `place`; then nobody's company was locked.
     """
-    bumped = revisions.bump_of(office, scope.companies_for(Role.BUYER, office))
+    bumped = revisions.bump_of(office, scope.grants.companies_for(Role.BUYER, office))
     if bumped:
         return bumped
-    if Office.objects.filter(scope.within(company="company", office="pk"), pk=office).exists():
+    if Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists():
         raise PermissionDenied("Ordering for this office needs the role of a buyer.")
     raise ValidationError({"office": ["There is no such office, or not for you."]})
 

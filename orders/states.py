@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import models
@@ -13,7 +13,7 @@ from django.db.models import Expression, F, Value
 from api.spelling import Formula, InSql, spelt
 from api.statements import Slot
 from businesses.models import Role
-from businesses.scope import Scope, reaches
+from businesses.scope import Grants, Scope, reaches
 
 
 class Status(models.TextChoices):
@@ -36,12 +36,12 @@ TRANSITIONS: dict[Status, dict[Status, Role]] = {
 
 def may(scope: Scope, role: Role, *, company: int, office: int, placed_by: int) -> bool:
     """Whether this user may do to this order what needs `role`."""
-    return suffices(scope.role(company, office), role, own=placed_by == scope.user)
+    return suffices(scope.grants.role(company, office), role, own=placed_by == scope.user)
 
 
 def allowed(scope: Scope, status: str, *, company: int, office: int, placed_by: int) -> list[str]:
     """The steps that this user may take from `status`."""
-    return list(steps(status, scope.role(company, office), own=placed_by == scope.user))
+    return list(steps(status, scope.grants.role(company, office), own=placed_by == scope.user))
 
 
 @cache
@@ -84,10 +84,14 @@ def looked_up(column: Callable[[str], F]) -> Expression:
 
 
 def held(context: Mapping[str, Any]) -> dict[str, Any]:
-    """The user, and their highest role in each office that a grant of theirs names and in each whole company."""
+    """The user, and their role in each visible office."""
     scope: Scope = context["request"].auth
-    roles = {f"{company}/{office or '*'}": scope.role(company, office) for company, office in scope.roles}
-    return {"roles": json.dumps(roles), "user": scope.user}
+    return {"roles": in_json(scope.grants), "user": scope.user}
+
+
+@lru_cache(maxsize=128)
+def in_json(grants: Grants) -> str:
+    return json.dumps({f"{company}/{office or '*'}": role for (company, office), role in grants.visible_roles.items()})
 
 
 IN_SQL = InSql(looked_up, held)

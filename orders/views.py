@@ -62,7 +62,7 @@ class OrderViewSet(ScopedViewSet):
     }
 
     def visible(self) -> QuerySet[Order]:
-        return Order.objects.filter(self.scope.within(company="company", office="office"))
+        return Order.objects.filter(self.scope.grants.within(company="company", office="office"))
 
     def database(self) -> str:
         """What lists, exports and summaries are made of: a replica's rows where one has caught up."""
@@ -86,10 +86,12 @@ class OrderViewSet(ScopedViewSet):
     def the_company(self) -> int:
         """The one company whose versions are counted from. Raises ValidationError unless there is exactly one."""
         named = {int(company) for company in self.request.query_params.getlist("company")}
-        companies = self.scope.companies() & named if named else self.scope.companies()
+        visible = self.scope.grants.companies
+        companies = visible & named if named else visible
         if len(companies) != 1:
             raise ValidationError({"since_version": ["Versions count for each company: name one with `company`."]})
-        return companies.pop()
+        (company,) = companies
+        return company
 
     @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request) -> HttpResponse:
@@ -193,8 +195,8 @@ class OrderEventViewSet(ScopedViewSet):
     keeps_pages = False
 
     def visible(self) -> QuerySet[OrderEvent]:
-        orders = Order.objects.filter(self.scope.within(company="company", office="office"), pk=self.kwargs["id"])
-        return OrderEvent.objects.filter(order__in=orders)
+        visible = self.scope.grants.within(company="company", office="office")
+        return OrderEvent.objects.filter(order__in=Order.objects.filter(visible, pk=self.kwargs["id"]))
 
     def listed(self, request: Request) -> HttpResponse:
         response = super().listed(request)

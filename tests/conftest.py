@@ -68,8 +68,10 @@ def _empty_cache() -> None:
 
     from api import early, pagecache, throttling, views
     from api.breaker import breaker
+    from businesses import authentication
 
-    for memo in (early.known, pagecache.shelf, throttling._drawn, views.listings, views.narrowings):
+    memos = (early.known, pagecache.shelf, throttling._drawn, views.listings, views.narrowings, authentication.known)
+    for memo in memos:
         memo.clear()
     breaker.closed()
     cache.clear()

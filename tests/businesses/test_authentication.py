@@ -129,14 +129,14 @@ def test_one_query_resolves_token_user_memberships_and_revisions(django_assert_n
         user, scope = authentication.resolve(token)
         assert (user.pk, user.username, user.is_authenticated) == (member.pk, member.username, True)
         assert scope.user == member.pk
-        assert Grant(second.company_id, second.pk, Role.BUYER) in scope.grants
+        assert Grant(second.company_id, second.pk, Role.BUYER) in scope.grants.all
         assert scope.revisions[second.company_id] == 7  # the new office raised it
-        assert len(scope.companies()) == 2
+        assert len(scope.grants.companies) == 2
 
 
 def test_a_user_without_memberships_has_an_empty_scope() -> None:
     user, scope = authentication.resolve(tokens.issue(factories.user())[0])
-    assert (scope.user, scope.grants, scope.revisions) == (user.pk, (), {})
+    assert (scope.user, scope.grants.all, scope.revisions) == (user.pk, (), {})
 
 
 @pytest.mark.parametrize("expired", [False, True])
@@ -169,8 +169,8 @@ def test_a_new_token_removes_the_users_expired_ones_only(member: User) -> None:
 
 
 def test_a_token_is_hashed_before_it_is_looked_up_and_compared_in_constant_time() -> None:
-    body = inspect.getsource(authentication.rows_of)
-    assert body.index("hash_token(") < body.index(".rows(")
+    body = inspect.getsource(authentication.find)
+    assert body.index("hash_token(") < body.index("tokens().rows(")
     assert "compare_digest(digest" in body
     assert re.findall(r"digest\s*==|==\s*digest", body) == []
 

@@ -168,13 +168,13 @@ def test_a_token_is_resolved_once_a_request(
     client_of: Any, owner: User, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens: list[str] = []
-    rows_of = authentication.rows_of
+    find = authentication.find
 
     def counted(token: str) -> Any:
         tokens.append(token)
-        return rows_of(token)
+        return find(token)
 
-    monkeypatch.setattr(authentication, "rows_of", counted)
+    monkeypatch.setattr(authentication, "find", counted)
     client = client_of(owner)
     client.get("/api/orders")
     for header in ({}, {"Cache-Control": "no-cache"}, {"Authorization": "Token " + "a" * 64}):

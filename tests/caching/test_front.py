@@ -241,7 +241,7 @@ def test_a_database_that_fails_is_asked_once_and_answered_for(server: Server, mo
         asked.append(token)
         raise OperationalError("gone")
 
-    monkeypatch.setattr(authentication, "rows_of", fail)
+    monkeypatch.setattr(authentication, "find", fail)
     answered = server.get("/api/orders")
     assert (answered.status, json.loads(answered.body)["status"], len(asked)) == (503, 503, 1)
 

@@ -212,8 +212,7 @@ class World:
         if found is None:
             Order.objects.filter(pk__in=[order.pk for order in self.orders]).update(status=Status.PLACED)
             return
-        owner = Scope(self.buyers[0].pk, (), {})
-        boss = scope_of(owner.user, [(found.company_id, None, Role.OWNER, 0)])
+        boss = scope_of(self.buyers[0].pk, [(found.company_id, None, Role.OWNER, 0)])
         to = chance.choice([Status.APPROVED, Status.CANCELLED, Status.FULFILLED])
         services.move(scope=boss, order=found, to=to, version=found.revision)
 
