@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from querybudget import hooks
+from querybudget.middleware import request_measured
+from querybudget.tests import site
+
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"
 
@@ -50,3 +54,41 @@ class Project:
         """Run pytest in a process of its own, with these plugins and no other that happens to be installed."""
         plugins = [f"-p{name}" for name in ("pytest_django.plugin", "xdist.plugin", "querybudget.plugin")]
         return self.pytester.runpytest_subprocess(*plugins, *arguments)
+
+
+# --- The site whose requests are counted
+
+
+@pytest.fixture
+def unhooked():
+    """A middleware holds them for as long as its process lives."""
+    before = hooks._users
+    yield
+    while hooks._users > before:
+        hooks.release()
+
+
+@pytest.fixture
+def site_folder(tmp_path):
+    (tmp_path / "query-budgets.toml").write_text(site.LEDGER)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.querybudget]\nignore = ["* /admin/*"]\nvariants = { cheap = { query = "cheap=1" }, '
+        'gone = { status = 410 }, hit = { header = "Cache-Status : *hit" } }\n'
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def measured(settings, site_folder, db):
+    """The endpoint and number of queries of each request that is over."""
+    settings.ROOT_URLCONF = site.__name__
+    settings.MIDDLEWARE = ["querybudget.middleware.QueryBudgetMiddleware"]
+    settings.QUERY_BUDGETS_FOLDER = site_folder
+    seen = []
+
+    def note(measurement, endpoint, **named):
+        seen.append((endpoint, measurement.watch.count))
+
+    request_measured.connect(note)
+    yield seen
+    request_measured.disconnect(note)
