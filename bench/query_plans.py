@@ -59,8 +59,7 @@ def measure(orders: int = 0) -> int:
     urls = [(name, demo, url) for name, url in cases().items()]
     urls.append(("first page, of ten small companies", roving, "/api/orders"))
     urls.append(("search, of ten small companies", roving, "/api/orders?search=2024"))
-    members = {number: token(member(number)) for number in (1, 10, 100, LARGEST)}
-    urls += [(f"first page, of {number} single offices", who, "/api/orders") for number, who in members.items()]
+    urls += [(f"first page, of {name}", token(person), "/api/orders") for name, person in members().items()]
     with progress("requests", len(urls)) as shown:
         for name, bearer, url in urls:
             rows, milliseconds, plans = request(url, bearer)
@@ -174,15 +173,21 @@ def roving_user() -> str:
     return user.username
 
 
-def member(number: int) -> str:
-    """A viewer of so many single offices of the largest company."""
-    from businesses.models import Membership, Office, Role, User
+def members() -> dict[str, str]:
+    """Viewers of single offices: which, and whose name they have."""
+    from businesses.models import Company, Membership, Office, Role, User
 
-    company = User.objects.get(username="demo").memberships.get().company
-    user, _ = User.objects.get_or_create(username=f"member{number}")
-    for office in Office.objects.filter(company=company).order_by("pk")[:number]:
-        Membership.objects.get_or_create(user=user, company=company, office=office, defaults={"role": Role.VIEWER})
-    return user.username
+    largest, *others = Company.objects.order_by("pk")
+    few, all_but_one = largest.offices.order_by("pk"), others[0].offices.order_by("pk")[1:]
+    offices: dict[str, list[Office]] = {f"{number} single offices": [*few[:number]] for number in (1, 10, LARGEST)}
+    offices["a small company's offices but one"] = [*all_but_one]
+    offices["ten companies, one office each"] = [other.offices.earliest("pk") for other in others[:10]]
+    for name, own in offices.items():
+        user, _ = User.objects.get_or_create(username=f"member of {name}")
+        for office in own:
+            held = {"company": office.company, "office": office}
+            Membership.objects.get_or_create(user=user, **held, defaults={"role": Role.VIEWER})
+    return {name: f"member of {name}" for name in offices}
 
 
 def order_scans(node: dict[str, Any]) -> list[str]:
