@@ -120,10 +120,10 @@ def run() -> None:
 
 
 def serve_with_workers(application: Any, size: sizing.Size, held: socket.socket) -> int:
-    def work(ready: workers.Ready) -> None:
+    def work(ready: workers.Ready, place: int) -> None:
         server = make_server(application, size.threads.count, sockets=[workers.listener(held)])
         ready()
-        keep_together()
+        keep_together(place, size.processes)
         serve(server)
 
     return workers.supervise(work, size.processes, lambda: announce(size, *held.getsockname()[:2]))

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -29,6 +30,14 @@ EARLY_SECONDS = 10.0  # a worker that dies younger than this delays the next one
 LONGEST_DELAY = 30.0
 
 Ready = Callable[[], None]
+Work = Callable[[Ready, int], None]
+
+
+class Worker(NamedTuple):
+    """A process at work: the place among all that it has, from 0, and when it was started."""
+
+    place: int
+    started: float
 
 
 def reserve(host: str, port: int) -> socket.socket:
@@ -61,11 +70,12 @@ def bound(host: str, port: int, reuse: int) -> socket.socket:
     return opened
 
 
-def supervise(work: Callable[[Ready], None], count: int, all_serve: Callable[[], None]) -> int:
+def supervise(work: Work, count: int, all_serve: Callable[[], None]) -> int:
     """Keep `count` processes at `work` until SIGTERM or SIGINT, then let them finish; returns the exit code.
 
-    `work` gets a function to call once it serves; `all_serve` is called when all do. When a worker of the first
-    generation does not get that far the others are stopped, and the code is 1. One that dies later is replaced.
+    `work` gets a function to call once it serves, and its place, which whoever replaces it will have. `all_serve` is
+    called when all do. When a worker of the first generation does not get that far the others are stopped, and the
+    code is 1. One that dies later is replaced.
     """
     supervisor = Supervisor(work, count)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they are waited for, one by one
@@ -78,9 +88,9 @@ def supervise(work: Callable[[Ready], None], count: int, all_serve: Callable[[],
 
 @dataclass(slots=True)
 class Supervisor:
-    work: Callable[[Ready], None]
+    work: Work
     count: int
-    workers: dict[int, float] = field(default_factory=dict)  # process id: when it was started
+    workers: dict[int, Worker] = field(default_factory=dict)  # by process id
     early_deaths: int = 0  # in a row
     start_at: float = 0.0
     stopping: bool = False
@@ -112,14 +122,14 @@ class Supervisor:
 
     def bury(self) -> None:
         """Take note of workers that ended."""
-        for worker, started in list(self.workers.items()):
-            ended, status = os.waitpid(worker, os.WNOHANG)
+        for process, worker in list(self.workers.items()):
+            ended, status = os.waitpid(process, os.WNOHANG)
             if not ended:
                 continue
-            del self.workers[worker]
+            del self.workers[process]
             if not self.stopping:
-                logger.error("worker %d ended with %d", worker, os.waitstatus_to_exitcode(status))
-                if time.monotonic() - started < EARLY_SECONDS:
+                logger.error("worker %d ended with %d", process, os.waitstatus_to_exitcode(status))
+                if time.monotonic() - worker.started < EARLY_SECONDS:
                     self.delay()
                 else:
                     self.early_deaths, self.start_at = 0, 0.0
@@ -129,25 +139,26 @@ class Supervisor:
         self.early_deaths += 1
 
     def stop_all(self) -> None:
-        for worker in self.workers:
-            os.kill(worker, signal.SIGTERM)
+        for process in self.workers:
+            os.kill(process, signal.SIGTERM)
 
     def start(self) -> bool:
         """Fork a worker and wait until it serves; False where it ends instead."""
+        place = min(set(range(self.count)) - {worker.place for worker in self.workers.values()})
         ready, says_ready = os.pipe()
-        worker = os.fork()
-        if worker == 0:
-            self.become_worker(says_ready)
+        process = os.fork()
+        if process == 0:
+            self.become_worker(says_ready, place)
         os.close(says_ready)
         serves = os.read(ready, 1) == b"."
         os.close(ready)
         if serves:
-            self.workers[worker] = time.monotonic()
+            self.workers[process] = Worker(place, time.monotonic())
         else:
-            os.waitpid(worker, 0)
+            os.waitpid(process, 0)
         return serves
 
-    def become_worker(self, says_ready: int) -> None:
+    def become_worker(self, says_ready: int, place: int) -> None:
         """Work, then end the process without returning into the supervisor's code."""
         code = 1
         try:
@@ -155,7 +166,7 @@ class Supervisor:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the supervisor passes it on
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             threading.Thread(target=self.follow_supervisor, daemon=True).start()
-            self.work(lambda: self.ready(says_ready))
+            self.work(lambda: self.ready(says_ready), place)
             code = 0
         except (ImproperlyConfigured, OSError) as problem:
             print(f"error: {problem}", file=sys.stderr)  # noqa: T201

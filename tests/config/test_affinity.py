@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -63,6 +64,35 @@ def test_so_does_each_worker_but_not_their_supervisor() -> None:
         assert len(workers) == 2
         assert eventually(lambda: all(are_together(worker) for worker in workers))
         assert processors(process.pid) == {frozenset(ALL)}
+
+
+def test_workers_are_on_processors_of_their_own_and_whoever_replaces_one_too() -> None:
+    with service(WEB_CONCURRENCY="2") as process:
+        announced_port(process)
+
+        def are_apart() -> bool:
+            each = [processors(worker) for worker in children(process.pid)]
+            return len(each) == 2 and each[0].isdisjoint(each[1]) and all(map(are_together, children(process.pid)))
+
+        assert eventually(are_apart)
+        for worker in children(process.pid):
+            os.kill(worker, signal.SIGKILL)
+            assert eventually(lambda dead=worker: dead not in children(process.pid) and are_apart())  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("of", range(1, 20))
+@pytest.mark.parametrize("number", [1, 2, 3, 8])
+def test_processes_share_the_processors_out(number: int, of: int) -> None:
+    available = set(range(10, 10 + number))
+    shares = [affinity.share(available, at, of) for at in range(of)]
+    sizes = [len(share) for share in shares]
+    assert set().union(*shares) == available
+    assert max(sizes) - min(sizes) <= 1
+    if of <= number:
+        assert sum(sizes) == number
+    else:
+        assert sizes == [1] * of
+        assert max(sum(one in share for share in shares) for one in available) <= of // number + 1
 
 
 def test_it_can_be_left_off() -> None:

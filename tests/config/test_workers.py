@@ -101,7 +101,7 @@ def supervised(work: str, folder: Path) -> AbstractContextManager[subprocess.Pop
         "import os, pathlib, signal, sys",
         "from config.workers import supervise",
         f"folder = pathlib.Path({str(folder)!r})",
-        "def work(ready):",
+        "def work(ready, place):",
         "    (folder / f'started-{os.getpid()}').touch()",
         *(f"    {line}" for line in work.splitlines()),
         "sys.exit(supervise(work, 2, lambda: print('all serve', flush=True)))",
