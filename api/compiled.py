@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import DEFAULT_DB_ALIAS
@@ -40,7 +40,7 @@ from api.gaps import Gap
 from api.selection import Selection, apply, object_of
 from api.shaping import attribute, key_of, relation_name
 from api.spelling import Bound, InSql, Joined, Spelt, Text, joined, or_null, spelling_of, spelt, stored
-from api.statements import Conditions, Narrowing, Slot, Statement, checked
+from api.statements import Conditions, FirstOfEach, Narrowing, Slot, Statement, checked
 
 ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
 PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
@@ -80,12 +80,16 @@ class Compiled:
         order: keyset.Order,
         cursor: keyset.Cursor | None,
         limit: int,
+        apart: Apart | None = None,
     ) -> keyset.Page[str]:
         """One query for `limit` objects, their gaps open, and the one that tells whether there are more."""
         backwards = cursor is not None and cursor.backwards
         operator = order.beyond(backwards=backwards) if cursor else ""
         values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
-        beyond = statement(self, order, operator, backwards=backwards, limit=limit + 1)
+        if apart:
+            values["apart"] = apart.values
+        column = apart.column if apart else ""
+        beyond = statement(self, order, operator, backwards=backwards, limit=limit + 1, apart=column)
         rows = beyond.rows(alias, narrowing, **given, **values)
         page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
         return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
@@ -98,6 +102,13 @@ class Compiled:
             yield [row[0] for row in rows]
 
 
+class Apart(NamedTuple):
+    """Rows are looked for by each of these values of a column, as an index has them in their order."""
+
+    column: str
+    values: str  # as `api.statements.numbers` writes them
+
+
 @lru_cache(maxsize=1024)
 def statement(
     compiled: Compiled,
@@ -106,10 +117,11 @@ def statement(
     *,
     backwards: bool = False,
     limit: int | None = None,
+    apart: str = "",
 ) -> Statement:
     """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`.
 
-    The limit is part of the text: a plan for any limit is one for many rows.
+    The limit is part of the text: a plan for any limit is one for many rows. `apart`: see `Apart.column`.
     """
     rows = compiled.model._base_manager.filter(Conditions())
     columns = order.columns if order else (key_of(compiled.model),)
@@ -117,7 +129,11 @@ def statement(
         rows = rows.filter(keyset.RowComparison(columns, operator, [Slot(f"value{at}") for at in range(len(columns))]))
     if order is None:
         return Statement.of(rows.values_list(compiled.expression))
-    rows = rows.order_by(*order.names(backwards=backwards)).values_list(compiled.expression, *columns)
+    names = order.names(backwards=backwards)
+    if apart:
+        some = rows.filter(**{apart: FirstOfEach.VALUE}).order_by(*names).values_list(*columns)
+        rows = compiled.model._base_manager.filter(FirstOfEach(some[:limit], Slot("apart")))
+    rows = rows.order_by(*names).values_list(compiled.expression, *columns)
     return Statement.of(rows if limit is None else rows[:limit])
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import BooleanField, Expression, Func, QuerySet
+from django.db.models import BooleanField, Expression, F, Func, QuerySet, Value
+from django.db.models.expressions import RawSQL
 
 from api.memo import MOST
 from api.postgresql.planned import Planned, Template
@@ -62,6 +63,34 @@ class AmongNumbers(Func):
 def numbers(values: Iterable[int]) -> str:
     """The text for `AmongNumbers`."""
     return f"{{{','.join(map(str, values))}}}"
+
+
+class FirstOfEach(Func):
+    """That a row is among the first ones of several values of a column; with `queryset`, those of one value.
+
+    An index in the order of the rows begins with that column. PostgreSQL does not merge what it finds there for each
+    value: it walks the rows of all values, past however many that are somebody else's.
+    """
+
+    output_field = BooleanField()
+    conditional = True
+    VALUE = RawSQL('"value"."each"', ())
+
+    def __init__(self, queryset: QuerySet[Any], values: Slot) -> None:
+        super().__init__(F("pk"), Value(values))
+        self.query: Any = queryset.query
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
+        (key, _), (values, listed) = map(compiler.compile, self.source_expressions)
+        some, parameters = self.query.get_compiler(connection=connection).as_sql()
+        quoted = connection.ops.quote_name
+        order = ", ".join(
+            f'"some".{quoted(name.lstrip("-"))} {"DESC" if name[0] == "-" else "ASC"}' for name in self.query.order_by
+        )
+        found = f'unnest({values}::bigint[]) AS "value"("each"), LATERAL ({some}) AS "some"'
+        first = f"ORDER BY {order} LIMIT {self.query.high_mark}"
+        sql = f'{key} IN (SELECT "some".{quoted(self.query.model._meta.pk.column)} FROM {found} {first})'  # noqa: S608 names
+        return sql, (*listed, *parameters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from api import keyset, parameters
-from api.compiled import Compiled, compiled_for
+from api.compiled import Apart, Compiled, compiled_for
 from api.early import Known
 from api.filters import MOST_ID, RepeatedFilter
 from api.memo import Memo
@@ -40,6 +40,7 @@ class Listing:
     compiled: Compiled
     narrowing: Narrowing
     asked: Asked
+    apart: Apart | None
 
 
 narrowings: Memo[Narrowing] = Memo()
@@ -140,7 +141,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         if compiled:
             narrowing = self.narrowing(request)
             asked = Asked.by(request, self.freshness(request).audience, compiled.model, order)
-            listing = listings.keep(type(self), same, Listing(compiled, narrowing, asked))
+            listing = listings.keep(type(self), same, Listing(compiled, narrowing, asked, self.apart(request)))
             return self.listed_by_the_database(request, listing)
         plan = plan_for(self.serializer_class, selection, order.columns)
         rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())))
@@ -150,9 +151,15 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         pagination: Any = self.paginator
         compiled, asked, context = listing.compiled, listing.asked, self.get_serializer_context()
         given = compiled.given(context)
-        page = compiled.page(self.database(), listing.narrowing, given, asked.order, asked.cursor, asked.limit)
+        page = compiled.page(
+            self.database(), listing.narrowing, given, asked.order, asked.cursor, asked.limit, listing.apart
+        )
         objects = compiled.filler(context)(page.rows)
         return pagination.written_response(asked, page, objects)  # type: ignore[no-any-return]
+
+    def apart(self, request: Request) -> Apart | None:
+        """How the rows of a list are looked for, where not all at once."""
+        return None
 
     # --- Answers that the database writes
 

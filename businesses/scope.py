@@ -46,6 +46,11 @@ class Grants:
         """Companies of which at least one office is visible."""
         return frozenset(grant.company for grant in self.all)
 
+    @cached_property
+    def whole(self) -> frozenset[int]:
+        """Companies of which every office is visible."""
+        return frozenset(grant.company for grant in self.all if grant.office is None)
+
     def companies_for(self, role: Role, office: int) -> set[int]:
         """Companies whose office this has to be for the user to hold `role`, or a higher one, there."""
         return {company for company in self.companies if reaches(self.role(company, office), role)}
@@ -55,11 +60,10 @@ class Grants:
 
         Single offices are asked for with their companies, by whose index rows are in their order.
         """
-        whole = {grant.company for grant in self.all if grant.office is None}
-        partly = self.companies - whole
+        partly = self.companies - self.whole
         condition = Q()
-        if whole:
-            condition |= among(company, whole)
+        if self.whole:
+            condition |= among(company, self.whole)
         if partly:
             offices = {grant.office for grant in self.all if grant.office and grant.company in partly}
             condition |= among(company, partly) & among(office, offices)

@@ -15,10 +15,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import idempotency, keyset
+from api.compiled import Apart
 from api.pagecache import Freshness, answer
 from api.selection import apply, from_request
 from api.shaping import plan_for
 from api.spelling import escaped, spelt
+from api.statements import numbers
 from businesses.replica import database_for
 from businesses.scope import Scope
 from businesses.views import ScopedViewSet
@@ -38,6 +40,9 @@ from orders.states import Status
 from orders.summary import GROUPS, statement, summarise
 
 BY_ID = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
+IN_ORDER = {"cursor", "limit", "fields", "expand", "format", "ordering", "search"}
+IN_ORDER |= {"date_after", "date_before", "placed_after", "placed_before"}
+MOST_APART = 100  # companies
 CHANGES = keyset.Order(("revision", "id"))
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -82,6 +87,12 @@ class OrderViewSet(ScopedViewSet):
         if "since_version" in self.request.query_params:
             orders = orders.filter(company=self.the_company())
         return orders
+
+    def apart(self, request: Request) -> Apart | None:
+        """By each company, unless a filter has an index of its own. Few may see so many that a page is a long list."""
+        companies = self.scope.grants.whole
+        alone = set(request.query_params) <= IN_ORDER and companies == self.scope.grants.companies
+        return Apart("company", numbers(sorted(companies))) if alone and 1 < len(companies) <= MOST_APART else None
 
     def the_company(self) -> int:
         """The one company whose versions are counted from. Raises ValidationError unless there is exactly one."""
