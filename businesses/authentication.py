@@ -49,12 +49,13 @@ class Found(NamedTuple):
 class Known(NamedTuple):
     """The memberships of a token's user, at a revision of theirs, and their companies as a parameter of `tokens`."""
 
+    user: int
     revision: int
     grants: Grants
     companies: str
 
 
-NOTHING = Known(-1, Grants(()), numbers(()))
+NOTHING = Known(-1, -1, Grants(()), numbers(()))
 known: Memo[Known] = Memo(MOST_KNOWN)
 
 
@@ -118,19 +119,22 @@ def find(token: str) -> Found:
     """
     digest, lasting = hash_token(token), not connection.in_atomic_block
     before = (known.get(None, digest) if lasting else None) or NOTHING
-    asked = {"key": token[: CONSTANTS.TOKEN_KEY_LENGTH], "revision": before.revision, "companies": before.companies}
-    rows = [row for row in tokens().rows(DEFAULT_DB_ALIAS, ANY, **asked) if compare_digest(digest, row[0])]
+    key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
+    asked = tokens().rows(
+        DEFAULT_DB_ALIAS, ANY, key=key, user=before.user, revision=before.revision, companies=before.companies
+    )
+    rows = [row for row in asked if compare_digest(digest, row[0])]
     if not rows:
         raise AuthenticationFailed("This token is not valid, or no longer.")
-    _, revision, memberships, companies, *rest = rows[0]
+    _, revision, memberships, companies, catalogue, *user = rows[0]
     if memberships is None:
-        return whose(before.grants, companies, *rest)
+        return whose(before.grants, companies, catalogue, *user)
     read = json.loads(f"[{memberships}]")
     revisions = {company: at for company, _, _, at in read}
-    now = Known(revision, granted(read), numbers(revisions))
+    now = Known(user[0], revision, granted(read), numbers(revisions))
     if lasting:
         known.keep(None, digest, now)
-    return whose(now.grants, json.dumps([*revisions.items()])[1:-1], *rest)
+    return whose(now.grants, json.dumps([*revisions.items()])[1:-1], catalogue, *user)
 
 
 @lru_cache(maxsize=128)
@@ -145,13 +149,14 @@ def whose(grants: Grants, companies: str, catalogue: int | None, *user: Any) -> 
 def tokens() -> Statement:
     """Of the tokens that start alike and are of use still: whose, and the state of what that user may see.
 
-    Columns: the digest; the revision of the user's memberships; they themselves, or null if `revision` is theirs;
-    the revisions of `companies`; the catalogue's; USER_COLUMNS.
+    Columns: the digest; the revision of the user's memberships; they themselves, or null if `revision` is theirs
+    and `user` whose they are; the revisions of `companies`; the catalogue's; USER_COLUMNS.
     """
     lasting = Q(expiry=None) | Q(expiry__gt=Now())
     alike = get_token_model().objects.filter(Conditions(), lasting, token_key=Value(Slot("key")), user__is_active=True)
     name = Formula(Value(Revision.MEMBERSHIPS), OuterRef("user_id"), template="({} || {})")
     revision = Coalesce(raised(name), 0, output_field=Field())
+    same = Exact(revision, Value(Slot("revision")))
     memberships = Membership.objects.filter(user=OuterRef("user")).order_by()
     held = Joined(memberships.values_list(JSONArray(*MEMBERSHIP_COLUMNS)))
     companies = Company.objects.filter(AmongNumbers(F("pk"), Value(Slot("companies")))).order_by()
@@ -159,7 +164,7 @@ def tokens() -> Statement:
         alike.order_by().values_list(
             "digest",
             revision,
-            Case(When(Exact(revision, Value(Slot("revision"))), then=None), default=held, output_field=TextField()),
+            Case(When(same, user=Value(Slot("user")), then=None), default=held, output_field=TextField()),
             Joined(companies.values_list(JSONArray("pk", "revision"))),
             raised(Value(Revision.CATALOGUE)),
             *(f"user__{name}" for name in USER_COLUMNS),

@@ -109,6 +109,15 @@ def test_tokens_that_start_alike_are_not_taken_for_each_other() -> None:
             assert resolve(token)[1].revisions.keys() == {company for company, _, _ in written(person)}
 
 
+def test_a_token_that_is_handed_over_brings_its_new_users_memberships() -> None:
+    people = [member(), member()]
+    token = token_of(people[0])
+    assert held(token) == written(people[0])
+    get_token_model().objects.update(user=people[1])  # whose memberships have the same revision
+    for _ in range(2):
+        assert held(token) == written(people[1])
+
+
 def test_not_more_are_known_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication.known, "most", 2)
     people = [member() for _ in range(5)]
@@ -256,7 +265,7 @@ def test_two_changes_at_once_never_have_the_same_revision() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     ((_, revision, *_),) = authentication.tokens().rows(
-        "default", ANY, key=token[: CONSTANTS.TOKEN_KEY_LENGTH], revision=-1, companies="{}"
+        "default", ANY, key=token[: CONSTANTS.TOKEN_KEY_LENGTH], user=-1, revision=-1, companies="{}"
     )
     assert revision == len(offices)
     assert held(token) == written(person)
