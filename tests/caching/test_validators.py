@@ -134,7 +134,7 @@ def test_every_table_that_an_answer_is_read_from_has_triggers(
 ) -> None:
     """INSERT, UPDATE and DELETE raise a revision.
 
-    Companies and users are seen through memberships only, which every request reads anew with its token.
+    Companies and users are seen through memberships only, whose revision every request compares.
     """
     everything = "&expand=events" if "orders" in route and "summary" not in route and "events" not in route else ""
     with watch() as seen:
