@@ -10,6 +10,7 @@ import ast
 import functools
 import linecache
 import sys
+import threading
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
@@ -169,11 +170,15 @@ def _around(file: str, line: int) -> Iterator[Any]:
     yield from found
 
 
+_parsing = threading.Lock()  # in two threads at once, CPython 3.11 may fail: "AST constructor recursion depth mismatch"
+
+
 @functools.lru_cache(FILES)
 def _nodes(file: str) -> list[Any]:
     """The nodes of a file that have a place, each after what contains it; none if it is no Python."""
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        with _parsing:
+            tree = ast.parse("".join(linecache.getlines(file)))
     except (SyntaxError, ValueError):
         return []
     placed = [node for node in ast.walk(tree) if hasattr(node, "lineno")]
