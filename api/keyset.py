@@ -25,6 +25,7 @@ R = TypeVar("R")
 
 CURSOR_MOST = 4000  # characters; a name of 200 outside the basic plane takes 3,300
 SALT = "api.keyset"
+FREE = frozenset({"cursor", "limit", "fields", "expand", "format"})  # parameters that choose and order no rows
 GARBLED = "Not a cursor of this service. Take `next` or `previous` as it was answered."
 FOREIGN = "This cursor was made for another query or for other rights. Keep the filters while you follow a cursor."
 
@@ -117,9 +118,8 @@ def binding(request: Request, audience: str) -> str:
 
 def subject(request: Request, audience: str) -> str:
     """The rows that a request asks for, in words: equal for equal rows in equal order."""
-    free = {"cursor", "limit", "fields", "expand", "format"}
     chosen = sorted(
-        (name, value) for name, values in request.query_params.lists() if name not in free for value in values
+        (name, value) for name, values in request.query_params.lists() if name not in FREE for value in values
     )
     return f"{audience} {request.path} {urlencode(chosen)}"
 

@@ -40,8 +40,7 @@ from orders.states import Status
 from orders.summary import GROUPS, statement, summarise
 
 BY_ID = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
-IN_ORDER = {"cursor", "limit", "fields", "expand", "format", "ordering", "search"}
-IN_ORDER |= {"date_after", "date_before", "placed_after", "placed_before"}
+IN_ORDER = keyset.FREE | {"ordering", "search", "date_after", "date_before", "placed_after", "placed_before"}
 MOST_APART = 100  # companies
 CHANGES = keyset.Order(("revision", "id"))
 IDEMPOTENCY_KEY = OpenApiParameter(
