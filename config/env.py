@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,18 @@ def choice(name: str, choices: tuple[str, ...], default: str) -> str:
     raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}; it is {value!r}")
 
 
-def integer(name: str, default: int, least: int = 0) -> int:
-    """A whole number of at least `least`. Raises ImproperlyConfigured for anything else."""
+def integer(name: str, default: int, least: int = 0, most: float = math.inf) -> int:
+    """A whole number from `least` to `most`. Raises ImproperlyConfigured for anything else."""
     value = os.environ.get(name, str(default))
-    if value.strip().isdecimal() and int(value) >= least:
+    if value.strip().isdecimal() and least <= int(value) <= most:
         return int(value)
-    raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}; it is {value!r}")
+    limits = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+    raise ImproperlyConfigured(f"{name} must be a whole number {limits}; it is {value!r}")
+
+
+def port() -> int:
+    """PORT, where a server listens; 0 for a free one."""
+    return integer("PORT", 8000, most=65_535)
 
 
 def optional_integer(name: str, least: int = 0) -> int | None:

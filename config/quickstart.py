@@ -1,13 +1,14 @@
 """`make run`: a service to try, from nothing, in one process.
 
-Migrates the database ($DATABASE_URL, else an SQLite file), fills it with demo data if it is empty,
-collects static files, prints a token and serves on 127.0.0.1:$PORT (8000). What it keeps lies in `.run/`.
+Migrates the database ($DATABASE_URL, else an SQLite file), fills it with demo data if it is empty, prints
+what a person needs to look around and serves on 127.0.0.1:$PORT (8000). What it keeps lies in `.run/`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.core.management.utils import get_random_secret_key
 from django.db import DatabaseError
+from django.utils.crypto import salted_hmac
 
-from config import env, sizing
+from config import env, sizing, workers
 from config.drain import serve
 from config.server import make_server
 
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = {"companies": 20, "offices": 600, "users": 300, "orders": 20_000}
+HOST = "127.0.0.1"
+DEMO = {"companies": 20, "offices": 600, "users": 300, "orders": 5_000}
+STAFF = "demo-staff"
 
 
 def main() -> None:
@@ -31,18 +34,20 @@ def main() -> None:
     os.environ.setdefault("ALLOWED_HOSTS", "localhost,127.0.0.1")
     os.environ.setdefault("HTTPS", "0")
     os.environ.setdefault("LOG_LEVEL", "WARNING")
+    os.environ.setdefault("STATIC_COLLECTED", "0")
     try:
-        port = env.integer("PORT", 8000)
+        port = workers.bound(HOST, env.port(), reuse=socket.SO_REUSEADDR)  # before anything that takes seconds
         keep_secret_key(settings.LOCAL)
         django.setup()
-        token = prepare()
+        prepare()
         from config.wsgi import application
 
-        server = make_server(application, sizing.size().threads.count, host="127.0.0.1", port=port)
+        server = make_server(application, sizing.size().threads.count, sockets=[port])
+        lines = introduction(f"http://{HOST}:{server.effective_port}")
     except (ImproperlyConfigured, CommandError, DatabaseError, OSError) as problem:
         sys.exit(f"error: {str(problem).strip()}")
     with contextlib.suppress(KeyboardInterrupt):
-        show(f"http://127.0.0.1:{server.effective_port}", token)
+        print("\n".join(lines), flush=True)  # noqa: T201
         serve(server)
 
 
@@ -56,31 +61,45 @@ def keep_secret_key(folder: Path) -> None:
         settings.SECRET_KEY = file.read_text()
 
 
-def prepare() -> str:
-    """Bring database and static files up to date; return a new token of the demo user."""
-    from businesses import tokens
+def prepare() -> None:
+    """Bring the database up to date, and fill it if nobody is in it."""
     from businesses.models import User
 
     call_command("migrate", verbosity=0)
     if not User.objects.exists():
         call_command("seed_demo", **DEMO)
-    # Hashing and compressing takes seconds; the packages' files change with requirements.txt only.
-    manifest = settings.STATIC_ROOT / "staticfiles.json"
-    if not manifest.exists() or manifest.stat().st_mtime < (ROOT / "requirements.txt").stat().st_mtime:
-        call_command("collectstatic", interactive=False)
+
+
+def introduction(address: str) -> list[str]:
+    """The lines to print. Only where the demo's data is does somebody get a token, and a login that is for staff."""
+    from businesses import tokens
+    from businesses.models import User
+
+    lines = [f"serving on {address}  (stop with Ctrl-C)"]
     demo = User.objects.filter(username="demo").first()
-    return tokens.issue(demo)[0] if demo else ""
+    if demo is None:
+        return lines
+    token = tokens.issue(demo)[0]
+    return [
+        *lines,
+        f"  orders:        curl -H 'Authorization: Token {token}' '{address}/api/orders?limit=1'",
+        f'  documentation: {address}/api/docs, whose "Authorize" takes: Token {token}',
+        f"  for staff:     {address}/admin/ and {address}/-/queries/, as {STAFF} with the password {staff_password()}",
+    ]
 
 
-def show(address: str, token: str) -> None:
-    lines = [f"serving on {address}  (documentation: {address}/api/docs, stop with Ctrl-C)"]
-    if token:
-        lines += [
-            f"demo token: {token}",
-            "",
-            f"    curl -H 'Authorization: Token {token}' '{address}/api/orders?limit=1'",
-        ]
-    print("\n".join(lines), flush=True)  # noqa: T201
+def staff_password() -> str:
+    """Of a superuser of the demo, who is made if they are not there. It stays the same with the secret key."""
+    from businesses.models import User
+
+    password = salted_hmac("config.quickstart", STAFF).hexdigest()[:12]
+    staff = User.objects.filter(username=STAFF).first()
+    if staff is None:
+        User.objects.create_superuser(STAFF, f"{STAFF}@example.com", password)
+    elif not staff.check_password(password):
+        staff.set_password(password)
+        staff.save(update_fields=["password"])
+    return password
 
 
 if __name__ == "__main__":

@@ -151,7 +151,13 @@ USE_TZ = True
 
 STATIC_URL = env.text("STATIC_HOST") + "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
-STORAGES = {"staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}}
+STATICFILES_FINDERS = ["config.static.Finder"]
+STATIC_COLLECTED = env.flag("STATIC_COLLECTED", default=not DEBUG)  # 0: served from where the packages have them
+STORAGES = {"staticfiles": {"BACKEND": "config.static.Storage"}}
+if not STATIC_COLLECTED:
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 # --- Overload
 
@@ -240,7 +246,7 @@ SPECTACULAR_SETTINGS = {
 # A server's standard output is the log; a command's is for what it prints.
 command_line = Path(sys.argv[0]).name == "manage.py"
 log_stream, log_level = ("stderr", "WARNING") if command_line else ("stdout", "INFO")
-if command_line:  # a command serves no files, so it does not matter whether they are collected
+if command_line or not STATIC_COLLECTED:  # a command serves no files
     warnings.filterwarnings("ignore", "No directory at", UserWarning)
 LOGGING = {
     "version": 1,
@@ -265,8 +271,6 @@ LOGGING = {
         "django.request": {"level": "ERROR"},  # a client's mistake is no event of ours
         "waitress.queue": {"level": "ERROR"},  # a warning for each request that waits: `queue_milliseconds` tells it
         "django.security.DisallowedHost": {"filters": ["one_line"]},
-        # Budgets are what PostgreSQL needs, which writes the answers itself.
-        "querybudget": {"level": "ERROR" if "sqlite" in DATABASES["default"]["ENGINE"] else "NOTSET"},
     },
 }
 

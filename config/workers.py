@@ -59,14 +59,22 @@ def listener(held: socket.socket) -> socket.socket:
 
 
 def bound(host: str, port: int, reuse: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    opened = socket.socket(family, kind, protocol)
+    """A socket with this address, which does not listen yet.
+
+    Raises:
+        OSError: it is taken or not allowed; the message names it.
+    """
     try:
-        opened.setsockopt(socket.SOL_SOCKET, reuse, 1)
-        opened.bind(address)
-    except OSError:
-        opened.close()
-        raise
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, reuse, 1)
+            opened.bind(address)
+        except OSError:
+            opened.close()
+            raise
+    except OSError as problem:
+        raise OSError(f"PORT {port} of {host} can't be listened on: {problem.strerror}") from None
     return opened
 
 

@@ -1,4 +1,4 @@
-"""Demo data: the same for the same numbers and seed, on every machine and database.
+"""Demo data: the same for the same numbers, seed and end, on every machine and database.
 
 Written straight to the tables, with COPY on PostgreSQL (100,000 orders in well under a minute), so
 it fills an empty database only.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -24,40 +24,62 @@ from orders.models import Order, OrderEvent, OrderLine, Product
 from orders.states import Status
 
 LARGEST = 350  # offices of the first company, the demo user's
-END = datetime(2026, 1, 1, tzinfo=UTC)
-SPAN = timedelta(days=730)
+SPAN = timedelta(days=730)  # between the first order and the last
+DELIVERY = timedelta(days=2)  # an order that is younger is not fulfilled yet
 BATCH = 5000  # rows a COPY or INSERT
 
-CITIES = [
-    ("Berlin", "DE"), ("Hamburg", "DE"), ("München", "DE"), ("Wien", "AT"), ("Zürich", "CH"), ("Paris", "FR"),
-    ("Lyon", "FR"), ("Madrid", "ES"), ("Łódź", "PL"), ("København", "DK"), ("Utrecht", "NL"), ("Gent", "BE"),
-]  # fmt: skip
-STREETS = ["Hauptstraße", "Lindenweg", "Rue de la Paix", "Calle Mayor", "Kanaalstraat", "Ringstraße", "Parkvej"]
+CITIES = {
+    ("Berlin", "DE"): ["10115", "10245", "10437", "10961", "12047"],
+    ("Hamburg", "DE"): ["20095", "20259", "20357", "22303", "22765"],
+    ("München", "DE"): ["80331", "80469", "80799", "81541", "81667"],
+    ("Wien", "AT"): ["1010", "1030", "1070", "1090", "1190"],
+    ("Zürich", "CH"): ["8001", "8004", "8005", "8032", "8050"],
+    ("Paris", "FR"): ["75002", "75005", "75010", "75011", "75018"],
+    ("Lyon", "FR"): ["69001", "69002", "69003", "69006", "69007"],
+    ("Madrid", "ES"): ["28001", "28004", "28010", "28013", "28045"],
+    ("Łódź", "PL"): ["90-113", "90-265", "90-425", "91-415", "93-005"],
+    ("København", "DK"): ["1050", "1208", "1620", "2100", "2200"],
+    ("Utrecht", "NL"): ["3511 CE", "3512 JC", "3521 AL", "3531 GA", "3572 KB"],
+    ("Gent", "BE"): ["9000", "9030", "9040", "9050", "9052"],
+}
+PLACES = list(CITIES.items())
+STREETS = {
+    "DE": ["Hauptstraße {}", "Lindenweg {}", "Ringstraße {}"],
+    "AT": ["Hauptstraße {}", "Lindengasse {}", "Ringstraße {}"],
+    "CH": ["Bahnhofstrasse {}", "Lindenweg {}", "Seestrasse {}"],
+    "FR": ["{} rue de la Paix", "{} avenue Jean-Jaurès", "{} rue Victor-Hugo"],
+    "ES": ["Calle Mayor {}", "Calle de Alcalá {}", "Paseo del Prado {}"],
+    "PL": ["ul. Piotrkowska {}", "ul. Kościuszki {}", "ul. Zielona {}"],
+    "DK": ["Parkvej {}", "Nørregade {}", "Vesterbrogade {}"],
+    "NL": ["Kanaalstraat {}", "Oudegracht {}", "Stationsplein {}"],
+    "BE": ["Veldstraat {}", "Kortrijksesteenweg {}", "Coupure {}"],
+}
 FIRST = ["Ada", "Barbara", "Chen", "Donald", "Edsger", "Frances", "Grace", "Hedy", "Ivan", "Joan", "Ken", "Leslie"]
 LAST = ["Adeyemi", "Brandt", "Costa", "Dubois", "Eriksen", "Fischer", "García", "Hopper", "Ito", "Jensen", "Kowalski"]
 TRADES = ["Logistics", "Dental", "Bakeries", "Insurance", "Motors", "Pharma", "Foods", "Energy", "Textiles", "Media"]
-THINGS = [
-    "Paper A4",
-    "Toner",
-    "Desk lamp",
-    "Office chair",
-    "Coffee beans",
-    "Notebook",
-    "Monitor",
-    "Keyboard",
-    "Stapler",
-]
+THINGS = {  # and the least and the most that one costs
+    "Paper A4, 500 sheets": (4, 9),
+    "Toner": (45, 140),
+    "Desk lamp": (25, 90),
+    "Office chair": (120, 450),
+    "Coffee beans, 1 kg": (12, 28),
+    "Notebook": (2, 9),
+    "Monitor": (140, 480),
+    "Keyboard": (25, 140),
+    "Stapler": (6, 25),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many rows to make. `orders` with about four lines each."""
+    """How many rows to make. `orders` with about four lines each, the last of them placed at `end`."""
 
     companies: int = 50
     offices: int = 1500
     users: int = 2000
     orders: int = 100_000
     seed: int = 7
+    end: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 Advance = Callable[[int], None]
@@ -137,24 +159,34 @@ def companies(size: Size, counts: list[int]) -> Iterator[Row]:
 
 def offices(size: Size, chance: random.Random) -> Iterator[Row]:
     for pk in range(1, size.offices + 1):
-        city, country = chance.choice(CITIES)
-        street = f"{chance.choice(STREETS)} {chance.randint(1, 199)}"
-        yield [
-            pk,
-            company_of_office(size, pk),
-            f"{city} {pk}",
-            street,
-            city,
-            f"{chance.randint(10000, 99999)}",
-            country,
-        ]
+        street, city, postcode, country = place(chance)
+        yield [pk, company_of_office(size, pk), f"{city} {pk}", street, city, postcode, country]
+
+
+def place(chance: random.Random) -> tuple[str, str, str, str]:
+    """Street with number, city, postcode and country of one address."""
+    (city, country), postcodes = chance.choice(PLACES)
+    return chance.choice(STREETS[country]).format(chance.randint(1, 199)), city, chance.choice(postcodes), country
 
 
 def users(size: Size, chance: random.Random) -> Iterator[Row]:
     for pk in range(1, size.users + 1):
         username = "demo" if pk == 1 else f"user{pk}"
         first, last = chance.choice(FIRST), chance.choice(LAST)
-        yield [pk, "!demo", None, False, username, first, last, f"{username}@example.com", False, True, END - SPAN, 0]
+        yield [
+            pk,
+            "!demo",
+            None,
+            False,
+            username,
+            first,
+            last,
+            f"{username}@example.com",
+            False,
+            True,
+            size.end - SPAN,
+            0,
+        ]
 
 
 def members(size: Size) -> Iterator[tuple[int, int, int | None, Role]]:
@@ -168,15 +200,15 @@ def members(size: Size) -> Iterator[tuple[int, int, int | None, Role]]:
 
 def addresses(size: Size, chance: random.Random) -> Iterator[Row]:
     for pk in range(1, 2 * size.users + 1):
-        city, country = chance.choice(CITIES)
-        street = f"{chance.choice(STREETS)} {chance.randint(1, 199)}"
-        yield [pk, (pk + 1) // 2, street, city, f"{chance.randint(10000, 99999)}", country, pk % 2 == 1]
+        yield [pk, (pk + 1) // 2, *place(chance), pk % 2 == 1]
 
 
 def products(chance: random.Random) -> Iterator[Row]:
+    things = list(THINGS.items())
     for pk in range(1, 301):
-        name = f"{THINGS[pk % len(THINGS)]} {pk}"
-        yield [pk, f"SKU-{pk:04d}", name, Decimal(chance.randint(99, 99_999)) / 100, "EUR", pk % 50 != 0]
+        thing, (least, most) = things[pk % len(things)]
+        price = Decimal(chance.randint(least * 100, most * 100)) / 100
+        yield [pk, f"SKU-{pk:04d}", f"{thing}, no. {pk}", price, "EUR", pk % 50 != 0]
 
 
 def orders(
@@ -189,18 +221,21 @@ def orders(
     users_of: dict[int, list[int]] = {}
     for user, company, _, _ in people:
         users_of.setdefault(company, []).append(user)
-    streets = [f"{street} {number}" for street in STREETS for number in range(1, 30)]
     step = SPAN / max(size.orders, 1)
     revision = [0] * (size.companies + 1)
     line_pk = event_pk = 0
     for pk in range(1, size.orders + 1):
         company = company_of_order(size, pk)
         revision[company] += 1
-        placed_at = END - SPAN + step * pk
+        placed_at = size.end - SPAN + step * pk
         user = chance.choice(users_of[company])
         status = chance.choices([Status.FULFILLED, Status.APPROVED, Status.PLACED, Status.CANCELLED], (70, 12, 12, 6))[
             0
         ]
+        age = size.end - placed_at
+        if status == Status.FULFILLED and age < DELIVERY:
+            status = Status.PLACED
+        updated_at = placed_at if status == Status.PLACED else placed_at + min(age, DELIVERY) * chance.random()
         lines: list[Row] = []
         total = Decimal(0)
         for position in range(1, 1 + chance.choices([1, 2, 3, 4, 5, 6, 7], (5, 12, 20, 26, 20, 12, 5))[0]):
@@ -210,15 +245,14 @@ def orders(
             line_pk += 1
             lines.append([line_pk, pk, position, sku, name, quantity, price, quantity * price])
         events: list[Row] = []
-        for kind in [OrderEvent.Kind.PLACED] if status == Status.PLACED else [OrderEvent.Kind.PLACED, status]:
+        steps = [(OrderEvent.Kind.PLACED, placed_at), (status, updated_at)]
+        for kind, at in steps[:1] if status == Status.PLACED else steps:
             event_pk += 1
-            events.append([event_pk, pk, user, str(kind), "{}", placed_at])
-        city, country = chance.choice(CITIES)
+            events.append([event_pk, pk, user, str(kind), "{}", at])
         number = f"{placed_at.year}-{revision[company]:08d}"
-        ship = [chance.choice(streets), city, f"{chance.randint(10000, 99999)}", country]
         yield (
             [pk, company, chance.choice(offices_of[company]), user, number, str(status), "EUR", total, placed_at,
-             placed_at, revision[company], *ship, None, ""],
+             updated_at, revision[company], *place(chance), None, ""],
             lines,
             events,
         )  # fmt: skip

@@ -24,7 +24,7 @@ def test_the_first_page_shows_where_to_go(tab: Browser, live_server: Any) -> Non
         tab.assert_sound(f"home-{width}-{colours}")
     assert f"{live_server.url}/api/orders?" in tab.one("pre").text
     leads_to = [link.get_attribute("href").removeprefix(live_server.url) for link in tab.all("a")]
-    assert leads_to == ["/api/docs", "/api/schema", "/-/queries/", "/admin/"]
+    assert leads_to == ["/api/docs", "/api/schema?format=json", "/-/queries/", "/admin/"]
 
 
 def test_the_documentation_opens_an_endpoint_and_tries_it(tab: Browser, live_server: Any) -> None:

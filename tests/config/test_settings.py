@@ -102,6 +102,7 @@ def test_the_server_names_all_that_is_missing() -> None:
     ("name", "value"),
     [
         ("PORT", "http"),
+        ("PORT", "65536"),
         ("WEB_THREADS", "0"),
         ("WEB_CONCURRENCY", "0"),
         ("WEB_CONCURRENCY", "two"),
