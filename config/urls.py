@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db import connection
 from django.urls import include, path, re_path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -12,7 +13,7 @@ from config.metrics import metrics
 DOCUMENT: dict[str, Any] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 
 urlpatterns = [
-    path("", TemplateView.as_view(template_name="home.html"), name="home"),
+    path("", TemplateView.as_view(template_name="home.html", extra_context={"vendor": connection.vendor}), name="home"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("-/metrics", metrics, name="metrics"),

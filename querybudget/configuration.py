@@ -11,10 +11,13 @@ from querybudget.options import Options, read_options
 
 
 def configured() -> tuple[Options, Ledger]:
-    """Read both; the folder is the working directory by default.
+    """Read both; the folder is the working directory by default. Budgets that are not held here are not there.
 
     Raises:
         UsageError: pyproject.toml or the ledger can't be read.
     """
     options = read_options(Path(getattr(settings, "QUERY_BUDGETS_FOLDER", ".")))
-    return options, Ledger(options.ledger)
+    ledger = Ledger(options.ledger)
+    if options.not_held():
+        ledger.budgets.clear()
+    return options, ledger

@@ -2,6 +2,7 @@
 
     [tool.querybudget]
     ledger = "query-budgets.toml"
+    database = "postgresql"
     ignore = ["* /admin/*", "GET /static/*"]
     loops = "report"
 
@@ -26,12 +27,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection
+
 from querybudget.errors import UsageError
 from querybudget.variants import Variant, with_variant
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
+
+VENDORS = ("postgresql", "mysql", "oracle", "sqlite")
+"""As `connection.vendor` names them."""
 
 UNROUTED = "* (no route)"
 """Requests that no route matches are ignored, unless a group wants them."""
@@ -41,7 +47,7 @@ UNROUTED = "* (no route)"
 class Options:
     """Where the ledger is, and which endpoints it leaves out, books under a common name or splits.
 
-    `loops_fail`: an N+1 within the budget fails the test; otherwise it is only listed at the end.
+    `database`: the vendor, as Django names it, that the budgets are for; "" if they are for any. `loops_fail`: an N+1 within the budget fails the test; otherwise it is only listed at the end.
     """
 
     ledger: Path
@@ -49,6 +55,14 @@ class Options:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     loops_fail: bool = True
+    database: str = ""
+
+    def not_held(self) -> str:
+        """Why budgets are not held against anybody on this process's default database; "" where they are."""
+        used = connection.vendor
+        if self.database in ("", used):
+            return ""
+        return f"budgets are what {self.database} needs, and this process uses {used}"
 
     def booked_as(self, endpoint: str) -> str | None:
         """The ledger's name for an endpoint: its group's, its own, or None if it is ignored."""
@@ -82,14 +96,19 @@ def read_options(folder: Path) -> Options:
         except ValueError as error:
             raise UsageError(f"{pyproject}: {error}") from error
     where = f"{pyproject}: [tool.querybudget]"
-    if unknown := sorted(table.keys() - {"ledger", "ignore", "groups", "variants", "loops"}):
-        raise UsageError(f"{where} knows ledger, ignore, groups, variants and loops, not {', '.join(unknown)}")
+    if unknown := sorted(table.keys() - {"ledger", "database", "ignore", "groups", "variants", "loops"}):
+        raise UsageError(
+            f"{where} knows ledger, database, ignore, groups, variants and loops, not {', '.join(unknown)}"
+        )
     groups = table.get("groups", {})
     if not isinstance(groups, dict):
         raise UsageError(f"{where} groups must be a table of name = [patterns], not {groups!r}")
     ledger = table.get("ledger", "query-budgets.toml")
     if not isinstance(ledger, str):
         raise UsageError(f"{where} ledger must be a path, not {ledger!r}")
+    database = table.get("database", "")
+    if database not in ("", *VENDORS):
+        raise UsageError(f"{where} database must be one of {', '.join(VENDORS)}, not {database!r}")
     loops = table.get("loops", "fail")
     if loops not in ("fail", "report"):
         raise UsageError(f"{where} loops must be 'fail' or 'report', not {loops!r}")
@@ -99,6 +118,7 @@ def read_options(folder: Path) -> Options:
         groups={name: _patterns(patterns, f"{where} groups.{name!r}") for name, patterns in groups.items()},
         variants=_variants(table.get("variants", {}), f"{where} variants"),
         loops_fail=loops == "fail",
+        database=database,
     )
 
 

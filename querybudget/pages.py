@@ -44,11 +44,16 @@ TITLES = {
 
 
 def page(
-    document: Document, *, captured: Sequence[dict[str, Any]] | None = None, back: str = "", process: str = ""
+    document: Document,
+    *,
+    captured: Sequence[dict[str, Any]] | None = None,
+    back: str = "",
+    process: str = "",
+    note: str = "",
 ) -> str:
     """The document as a page. `captured`: requests to list above the endpoints; `back`: a URL to lead up to.
 
-    `process`: whose traffic it is.
+    `process`: whose traffic it is; `note`: why no budget is held.
     """
     endpoints = [_endpoint(one, number) for number, one in enumerate(document["endpoints"], 1)]
     single = endpoints[0] if document["kind"] == "request" else None
@@ -62,8 +67,10 @@ def page(
                     "title": TITLES[document["kind"]],
                     "made": document["made"],
                     "day": document["made"].replace("T", " ").replace("Z", " UTC"),
-                    "figures": _figures(document, endpoints),
-                    "endpoints": endpoints,
+                    "figures": _figures(document, endpoints, note),
+                    "endpoints": [one for one in endpoints if one["requests"] != 0],
+                    "unasked": [one for one in endpoints if one["requests"] == 0],
+                    "note": note,
                     "single": single,
                     "findings": [_finding(found) for found in document["findings"]],
                     "violations": document["violations"],
@@ -108,7 +115,7 @@ def _engine() -> Engine:
     return Engine(dirs=[str(FOLDER)])
 
 
-def _figures(document: Document, endpoints: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _figures(document: Document, endpoints: Sequence[dict[str, Any]], note: str) -> list[dict[str, Any]]:
     """What stands in large type at the top."""
     if document["kind"] == "request":
         [one] = document["endpoints"]
@@ -120,6 +127,8 @@ def _figures(document: Document, endpoints: Sequence[dict[str, Any]]) -> list[di
             ("status", one["status"], False),
             ("body", _bytes(one["bytes"]), False),
         ]
+    elif note:
+        figures = [("endpoints", len(endpoints), False)]
     else:
         over = sum(one["verdict"] == "over" for one in endpoints)
         figures = [

@@ -85,6 +85,7 @@ class BudgetPlugin:
         self.run = run
         self.report: Report | None = None
         self.missing = ""
+        self.not_held = ""
         self.deselected = 0
         self.worker_lost = False
 
@@ -107,6 +108,11 @@ class BudgetPlugin:
 
         if not apps.ready:
             raise pytest.UsageError("query budgets: Django is not set up; install pytest-django or call django.setup()")
+        self.not_held = self.run.options.not_held()
+        if self.not_held:
+            if self.run.mode == "update":
+                raise pytest.UsageError(f"query budgets: nothing is updated: {self.not_held}")
+            return (yield)
         self.run.start()
         try:
             return (yield)
@@ -162,6 +168,7 @@ class BudgetPlugin:
             self.worker_lost = True
             return
         self.run.tally.merge(Tally.from_json(data["tally"]))
+        self.not_held = data["not_held"]
         late, broken = ([Violation(**one) for one in data[name]] for name in ("late", "broken"))
         self.run.late.update({violation.endpoint: violation for violation in late})
         self.run.broken += broken
@@ -172,11 +179,17 @@ class BudgetPlugin:
         late, broken = list(self.run.late.values()), self.run.broken
         if self.is_worker:
             self.config.workeroutput["querybudget"] = {  # type: ignore[attr-defined]
+                "not_held": self.not_held,
                 "tally": self.run.tally.as_json(),
                 "late": [violation.as_json() for violation in late],
                 "broken": [violation.as_json() for violation in broken],
                 "deselected": self.deselected,
             }
+            return
+        if self.not_held:
+            self.missing = self.not_held if self.config.getoption("--query-budgets-complete") else ""
+            if exitstatus == pytest.ExitCode.OK and self.missing:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
             return
         from querybudget.report import Report
 
@@ -239,6 +252,9 @@ class BudgetPlugin:
 
         report = self.report
         if report is None:
+            if self.not_held:
+                terminalreporter.section("query budgets")
+                terminalreporter.write_line(f"Nothing was held: {self.not_held}.", red=bool(self.missing))
             return
         colour = terminalreporter.hasmarkup
         width = terminalreporter._tw.fullwidth if terminalreporter.isatty else None

@@ -48,6 +48,11 @@ class BudgetDiscoverRunner(DiscoverRunner):
         return budget_result(plain, self.budgets) if self.budgets else plain
 
     def run_suite(self, suite: Any, **kwargs: Any) -> Any:
+        if self.budgets and (reason := self.budgets.options.not_held()):
+            if self.budgets.mode == "update":
+                raise CommandError(f"query budgets: nothing is updated: {reason}", returncode=4)
+            self.log(f"query budgets: nothing is held: {reason}")
+            self.budgets = None
         if self.budgets is None:
             return super().run_suite(suite, **kwargs)
         self.budgets.start()

@@ -51,10 +51,10 @@ def _login() -> str | None:
 @require_safe
 def reports(request: HttpRequest) -> HttpResponse:
     """The captured requests, and the ledger beside what this process has served."""
-    _, ledger = configured()
+    options, ledger = configured()
     captured = [{**one, "url": reverse("querybudget:report", args=[one["id"]])} for one in recent()]
     process = f"process {os.getpid()} since {traffic.since:%Y-%m-%d %H:%M} UTC"
-    return HttpResponse(page(traffic.document(ledger), captured=captured, process=process))
+    return HttpResponse(page(traffic.document(ledger), captured=captured, process=process, note=options.not_held()))
 
 
 @staff_only

@@ -144,3 +144,25 @@ def test_many_calls_of_one_statement_are_cut_and_said_to_be(ledger):
     call = {"number": 1, "seconds": 0.001, "rows": 1, "parameters": None}
     text = page(document("audit", [endpoint(ledger, statements=[statement(count=70, calls=[call] * 70)])]))
     assert "and 20 more" in text
+
+
+def test_what_nobody_asked_for_is_folded_away_and_in_no_figure(ledger):
+    served = endpoint_part("GET /a", ledger, queries=4, requests=2)
+    text = page(document("traffic", [served, endpoint_part("GET /b", ledger, requests=0)]), process="process 1")
+    table, folded = text.split("<details", 1)
+    assert "GET /<wbr>a" in table
+    assert "GET /<wbr>b" not in table
+    assert "1 more with a budget, which nobody has asked for" in folded
+    assert "GET /<wbr>b" in folded
+    assert "<details" not in page(document("traffic", [served]))
+    assert not Tags(text).open
+
+
+def test_where_no_budget_is_held_a_note_says_why_and_nothing_is_red(ledger):
+    ledger.budgets.clear()
+    text = page(document("traffic", [endpoint_part("GET /a", ledger, queries=99, requests=2)]), note="it is Tuesday")
+    assert "No budget is held here: it is Tuesday." in text
+    assert "without a budget" not in text
+    assert "over budget" not in text
+    assert 'class="bad"' not in text
+    assert "No budget is held" not in page(document("traffic", []))

@@ -199,7 +199,9 @@ def test_a_bad_setting_is_a_usage_error(project):
     result = project.run("--query-budgets=update")
     assert result.ret == 4
     result.stderr.fnmatch_lines(
-        ["ERROR: query budgets: *[[]tool.querybudget] knows ledger, ignore, groups, variants and loops, not ledgers"]
+        [
+            "ERROR: query budgets: *[[]tool.querybudget] knows ledger, database, ignore, groups, variants and loops, not ledgers"
+        ]
     )
 
 
