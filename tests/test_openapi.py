@@ -27,6 +27,7 @@ from businesses import tokens
 from config.wsgi import application
 from tests import factories
 
+pytest_plugins = ["schemathesis.pytest.plugin"]  # makes tests of a schema's operations
 CHECKED_IN = Path(__file__).parent.parent / "docs" / "openapi.yaml"
 METHODS = {"get", "post", "put", "patch", "delete"}
 UNDOCUMENTED = {"/api/schema", "/api/docs"}  # the document itself and its reader

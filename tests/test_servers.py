@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,3 +78,58 @@ def test_servers_that_run_already_are_used_as_they_are() -> None:
     command = [sys.executable, "-m", "tests.servers", sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | named, capture_output=True, text=True, check=True)
     assert done.stdout.split() == list(named.values())
+
+
+# --- Servers that are kept
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `make servers` of this test writes its addresses."""
+    for name in ("TEST_DATABASE_URL", "TEST_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(servers, "KEPT", tmp_path / "run" / "servers.json")
+    return tmp_path / "run" / "servers.json"
+
+
+@contextmanager
+def keeping(kept: Path) -> Iterator[subprocess.Popen[str]]:
+    script = (
+        f"import pathlib, sys; from tests import servers; servers.KEPT = pathlib.Path({str(kept)!r}); servers.keep()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        assert "Ctrl-C" in process.stdout.readline()
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_tests_find_servers_that_are_kept_and_leave_them(kept: Path) -> None:
+    with keeping(kept):
+        for _ in range(2):
+            with servers.shared() as addresses:
+                pass
+            assert str(kept.read_text()).count(addresses.database_url) == 1
+            assert listens(int(urlsplit(addresses.redis_url).port or 0))
+    assert not kept.exists()
+    assert eventually(lambda: not listens(int(urlsplit(addresses.redis_url).port or 0)))
+
+
+def test_a_second_run_at_the_same_time_has_servers_of_its_own(kept: Path) -> None:
+    with keeping(kept), servers.shared() as first, servers.shared() as second:
+        assert first.database_url != second.database_url
+        assert first.redis_url != second.redis_url
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"database_url": "postgres://127.0.0.1:1/x", "redis_url": "redis://127.0.0.1:1/0"}']
+)
+def test_what_a_killed_keeper_left_behind_is_passed_over(kept: Path, text: str) -> None:
+    kept.parent.mkdir()
+    kept.write_text(text)
+    with servers.shared() as addresses:
+        assert listens(int(urlsplit(addresses.redis_url).port or 0))
+        assert addresses.redis_url not in text
