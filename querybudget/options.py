@@ -47,7 +47,8 @@ UNROUTED = "* (no route)"
 class Options:
     """Where the ledger is, and which endpoints it leaves out, books under a common name or splits.
 
-    `database`: the vendor, as Django names it, that the budgets are for; "" if they are for any. `loops_fail`: an N+1 within the budget fails the test; otherwise it is only listed at the end.
+    `database`: the vendor, as Django names it, that the budgets are for; "" if they are for any.
+    `loops_fail`: an N+1 within the budget fails the test; otherwise it is only listed at the end.
     """
 
     ledger: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -38,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Runs before pytest-django reads the settings. Workers of xdist share the servers of their controller."""
     if conf.settings.configured:  # they would name another database
         raise pytest.UsageError("the settings were loaded before the servers run: unset DJANGO_SETTINGS_MODULE")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, and so in all that tests start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in OF_A_DEPLOYMENT:
         os.environ.pop(name, None)
     os.environ.update(ENVIRONMENT)

@@ -200,7 +200,8 @@ def test_a_bad_setting_is_a_usage_error(project):
     assert result.ret == 4
     result.stderr.fnmatch_lines(
         [
-            "ERROR: query budgets: *[[]tool.querybudget] knows ledger, database, ignore, groups, variants and loops, not ledgers"
+            "ERROR: query budgets: *[[]tool.querybudget] knows ledger, database, ignore, groups, variants and loops, "
+            "not ledgers"
         ]
     )
 
