@@ -81,12 +81,12 @@ def test_a_file_that_changed_is_compressed(root: Path, collect: Collect, setting
     own = tmp_path_factory.mktemp("own")
     settings.STATICFILES_DIRS = [own]
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
-    get_finder.cache_clear()
+    get_finder.cache_clear()  # type: ignore[attr-defined]
     (own / "page.css").write_text("a { color: red }\n" * 100)
     assert collect() == 1
     (own / "page.css").write_text("a { color: blue }\n" * 100)
     assert collect() == 1
-    get_finder.cache_clear()
+    get_finder.cache_clear()  # type: ignore[attr-defined]
 
 
 def test_an_interrupted_compression_is_done_again(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,16 +15,11 @@ from typing import Any
 import psycopg2
 import pytest
 
+from tests.deploy.clone import ROOT, cloned, outside, tracked
 from tests.web import announced_port
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SUPPORTED = range(10, 15)  # minor versions of Python 3 that the buildpack installs
 PACKAGE_MANAGERS = {"requirements.txt", "Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock"}
-
-
-def tracked() -> list[str]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return listed.stdout.split("\n")
 
 
 def procfile() -> dict[str, str]:
@@ -101,13 +95,8 @@ def database() -> Any:
 
 
 def test_a_clean_clone_builds_releases_and_serves(tmp_path: Path, database: str) -> None:
-    clone = tmp_path / "app"
-    for path in filter(None, tracked()):
-        if (ROOT / path).exists():
-            (clone / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, clone / path)
-    base = {name: value for name, value in os.environ.items() if re.match(r"PIP_|SSL_|\w+_PROXY$", name, re.IGNORECASE)}
-    base |= {"HOME": os.environ.get("HOME", "/"), "PATH": f"{tmp_path}/venv/bin:/usr/bin:/bin"}
+    clone = cloned(tmp_path / "app")
+    base = outside() | {"PATH": f"{tmp_path}/venv/bin:/usr/bin:/bin"}
 
     def run(command: str, **variables: str) -> str:
         done = subprocess.run(

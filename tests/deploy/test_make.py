@@ -28,7 +28,7 @@ def make(project: Path, python: str = sys.executable) -> subprocess.CompletedPro
 
 
 def works(project: Path) -> bool:
-    asked = [project / ".venv/bin/python", "-m", "pip", "--version"]
+    asked = [str(project / ".venv/bin/python"), "-m", "pip", "--version"]
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
