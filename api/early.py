@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from django.core.exceptions import MiddlewareNotUsed
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -24,6 +25,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from api.compression import GZipMiddleware, packed
+from api.guards import other_middleware
 from api.memo import Memo
 from api.pagecache import LOOKUP, Target, look, settled, target_of
 from api.requests import url_of
@@ -152,6 +154,8 @@ class EarlyMiddleware:
     """Stands inside of all middleware that differs from request to request, and outside of what adds the same."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        if other_middleware():
+            raise MiddlewareNotUsed
         self.get_response = get_response
         self.compressed = GZipMiddleware(get_response).process_response
 

@@ -61,6 +61,7 @@ class OwnViewSet(ScopedViewSet):
 class CompanyViewSet(ScopedViewSet):
     """The companies of which you may see at least one office."""
 
+    steady = True
     queryset = Company.objects.none()
     serializer_class = CompanySerializer
     filterset_class = CompanyFilter
@@ -73,6 +74,7 @@ class CompanyViewSet(ScopedViewSet):
 class OfficeViewSet(ScopedViewSet):
     """The offices that you may see."""
 
+    steady = True
     queryset = Office.objects.none()
     serializer_class = OfficeSerializer
     filterset_class = OfficeFilter
@@ -85,6 +87,7 @@ class OfficeViewSet(ScopedViewSet):
 class AddressViewSet(OwnViewSet):
     """Your own addresses. At most one is active; new orders go there."""
 
+    steady = True
     queryset = Address.objects.none()
     serializer_class = AddressSerializer
     orderings = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
@@ -101,6 +104,7 @@ class AddressViewSet(OwnViewSet):
         address = self.visible().filter(pk=id).first()
         if address is None:
             raise NotFound("There is no such address, or not for you.")
+        self.check_object_permissions(request, address)
         return self.save(address)
 
     def save(self, address: Address, status_code: int = status.HTTP_200_OK) -> HttpResponse:
@@ -114,6 +118,7 @@ class AddressViewSet(OwnViewSet):
 class MeViewSet(OwnViewSet):
     """You, your memberships and your active address."""
 
+    steady = True
     queryset = User.objects.none()
     serializer_class = MeSerializer
 

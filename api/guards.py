@@ -1,0 +1,82 @@
+"""Whether a view and the project leave untouched what is not run for a known URL (`api.early`).
+
+Such a request comes neither to the middleware nor to the methods that DRF calls before a view's own. Where a view
+overrides one of them, a decorator stands round the view, or there is other middleware, nothing is known and each
+request goes all the way.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.viewsets import GenericViewSet
+
+MIDDLEWARE = [
+    "querybudget.middleware.QueryBudgetMiddleware",
+    "config.middleware.RequestIdMiddleware",
+    "config.shedding.LoadSheddingMiddleware",
+    "config.deadline.DeadlineMiddleware",
+    "api.early.EarlyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "config.middleware.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "api.compression.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+"""What is known to do for a GET of the API nothing but what is done for it, or what its first answer shows."""
+
+HOOKS = (
+    *("dispatch", "initialize_request", "initial", "finalize_response", "handle_exception", "default_response_headers"),
+    *("get_authenticators", "perform_authentication", "permission_denied", "get_authenticate_header"),
+    *("get_permissions", "check_permissions", "get_throttles", "check_throttles", "throttled", "count"),
+    *("get_content_negotiator", "perform_content_negotiation", "get_renderers", "determine_version"),
+    *("get_renderer_context", "http_method_not_allowed", "freshness", "setup"),
+)
+"""Methods of a view that no known URL comes to, or whose answer is remembered."""
+
+
+def other_middleware() -> list[str]:
+    """What of `settings.MIDDLEWARE` is not known, or not where it is known to be."""
+    given = list(settings.MIDDLEWARE)
+    return [] if given == MIDDLEWARE else [name for name in given if name not in MIDDLEWARE] or given
+
+
+def is_ordinary(view: Any, match: Any, base: type[Any]) -> bool:
+    """Whether a request to this instance of a subclass of `base` passed nothing that the next one has to pass too."""
+    action = getattr(type(view), view.action, None)
+    return (
+        view.permission_classes == [IsAuthenticated]
+        and getattr(action, "validated", False)
+        and not overridden(type(view), base)
+        and is_undecorated(match.func)
+    )
+
+
+@cache
+def overridden(view: type[Any], base: type[Any]) -> tuple[str, ...]:
+    """Those of `HOOKS` that the view has of its own."""
+    return tuple(name for name in HOOKS if getattr(view, name, None) is not getattr(base, name, None))
+
+
+def is_undecorated(function: Any) -> bool:
+    """Whether a URL leads to what `as_view()` made, and not to something round it."""
+    made = _plain_view()
+    inner, reference = function, made
+    while reference is not None:
+        if getattr(inner, "__code__", None) is not reference.__code__:
+            return False
+        inner, reference = getattr(inner, "__wrapped__", None), getattr(reference, "__wrapped__", None)
+    return inner is None
+
+
+@cache
+def _plain_view() -> Any:
+    return GenericViewSet.as_view({"get": "list"})
