@@ -14,7 +14,7 @@ ifneq ($(wildcard $(VENV)),)
 $(shell $(SOUND) || rm -f $(VENV)/installed $(VENV)/installed-dev)
 endif
 
-.PHONY: help run stack servers test test-full bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article browser \
+.PHONY: help run stack servers test test-full bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article packages \
 	picture openapi requirements axe clean
 
 help: ## list the targets
@@ -91,8 +91,9 @@ format: $(VENV)/installed-dev ## let ruff format and mend
 	@$(BIN)/python -m ruff format .
 	@$(BIN)/python -m ruff check --fix .
 
-browser: ## install Debian's Chromium, in which pages are tested, where there is none
-	@{ command -v chromium && command -v chromedriver; } >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
+packages: ## install Debian's packages that some tests need and are skipped without: Chromium, PgBouncer
+	@for command in chromium chromedriver pgbouncer; do PATH="$$PATH:/usr/sbin" command -v $$command >/dev/null || missing=1; done; \
+		test -z "$$missing" || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver pgbouncer >/dev/null; }
 
 axe: .axe/node_modules/axe-core/axe.min.js ## fetch axe-core, with which the tests of pages look for barriers
 

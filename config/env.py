@@ -58,9 +58,9 @@ def integer(name: str, default: int, least: int = 0, most: float = math.inf) -> 
     raise ImproperlyConfigured(f"{name} must be a whole number {limits}; it is {value!r}")
 
 
-def port() -> int:
-    """PORT, where a server listens; 0 for a free one."""
-    return integer("PORT", 8000, most=65_535)
+def port(name: str, default: int) -> int:
+    """Where a server listens; 0 for a free one. Raises ImproperlyConfigured for what is no port."""
+    return integer(name, default, most=65_535)
 
 
 def optional_integer(name: str, least: int = 0) -> int | None:

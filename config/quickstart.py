@@ -36,7 +36,9 @@ def main() -> None:
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     os.environ.setdefault("STATIC_COLLECTED", "0")
     try:
-        port = workers.bound(HOST, env.port(), reuse=socket.SO_REUSEADDR)  # before anything that takes seconds
+        port = workers.bound(
+            HOST, env.port("PORT", 8000), reuse=socket.SO_REUSEADDR
+        )  # before anything that takes seconds
         keep_secret_key(settings.LOCAL)
         django.setup()
         prepare()

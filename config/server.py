@@ -103,7 +103,7 @@ def run() -> None:
         if names := missing():
             raise ImproperlyConfigured(f"not set: {', '.join(names)}")
         size = sizing.size()
-        host, port = env.text("HOST", "0.0.0.0"), env.port()  # noqa: S104 a dyno's address is not known
+        host, port = env.text("HOST", "0.0.0.0"), env.port("PORT", 8000)  # noqa: S104 a dyno's address is not known
         workers.bound(host, port, reuse=socket.SO_REUSEADDR).close()  # a port that is taken is named at once
         from config.wsgi import application
 

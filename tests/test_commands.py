@@ -68,7 +68,6 @@ WRONG: list[tuple[str, dict[str, str], int, str]] = [
     ("limit_statements --seconds soon", {}, 2, "invalid int value: 'soon'"),
     ("limit_statements --seconds -1", {}, 1, "--seconds can't be -1"),
     ("limit_statements", AWAY, 1, "Connection refused"),
-    ("collectstatic --colour red", {}, 2, "unrecognized arguments: --colour red"),
     ("cache_stats", {"REDIS_URL": ""}, 1, "REDIS_URL is not set"),
     ("cache_stats", AWAY, 1, "Connection refused"),
     ("cache_clear", AWAY, 1, "Connection refused"),

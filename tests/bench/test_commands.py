@@ -16,6 +16,7 @@ import bench.__main__
 from bench.contenders import PEERS
 from bench.goals import GOALS
 from config.measuring import ROOT
+from tests.sample import full
 
 RATIOS = (
     "cold_list_vs_drf",
@@ -46,6 +47,7 @@ def run(module: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
 
 
+@full
 @pytest.mark.skipif(not PEERS.exists(), reason=ABSENT)
 def test_ours_and_all_peers_agree_and_every_ratio_is_a_number(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text()
@@ -59,6 +61,7 @@ def test_ours_and_all_peers_agree_and_every_ratio_is_a_number(tmp_path: Path) ->
     assert (ROOT / "docs" / "benchmarks.md").read_text() == page
 
 
+@full
 def test_the_scale_is_measured_for_each_number_of_orders(tmp_path: Path) -> None:
     done = run("bench.scale", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr

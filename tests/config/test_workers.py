@@ -193,5 +193,6 @@ def test_a_port_that_is_taken_is_one_line(processes: str) -> None:
         service(PORT=str(other.getsockname()[1]), WEB_CONCURRENCY=processes) as server,
     ):
         _, errors = server.communicate(timeout=20)
+        port = other.getsockname()[1]
         assert server.returncode == 1
-        assert errors.splitlines() == ["error: [Errno 98] Address already in use"]
+        assert errors == f"error: PORT {port} of 127.0.0.1 can't be listened on: Address already in use\n"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sample import full
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -58,9 +60,10 @@ def broken_off(project: Path) -> None:
     (project / ".venv/half").touch()
 
 
-@pytest.mark.parametrize(
-    "broken", [without_venv, of_a_python_that_is_gone, of_a_python_with_another_library, broken_off]
-)
+LONG = [of_a_python_that_is_gone, of_a_python_with_another_library, broken_off]
+
+
+@pytest.mark.parametrize("broken", [without_venv, *(pytest.param(broken, marks=full) for broken in LONG)])
 def test_it_heals(project: Path, broken: object) -> None:
     broken(project)  # type: ignore[operator]
     done = make(project)
@@ -79,6 +82,7 @@ def test_one_that_works_is_left_alone(project: Path) -> None:
     assert make(project).stdout.endswith("is up to date.\n")
 
 
+@full
 def test_an_installation_that_fails_is_told_and_tried_again(project: Path) -> None:
     (project / "requirements.txt").write_text("--no-index\nno-such-package==1\n")
     assert make(project).returncode != 0
