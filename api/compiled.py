@@ -251,8 +251,11 @@ class Place:
         return in_sql.expression(lambda name: F(f"{self.prefix}{name}"))  # type: ignore[no-any-return]
 
     def gap(self, field: Bound, column: Any) -> Expression:
-        """Columns for Python to read; of this model only, as an instance without its relations is what it gets."""
-        read = {column} if column is not None else set(needed(self.model, field))
+        """Columns for Python to read; of this model only, as an instance without its relations is what it gets.
+
+        A method gets the key too, which a plan always fetches.
+        """
+        read = {column} if column is not None else {self.model._meta.pk, *needed(self.model, field)}
         ordered = [each for each in self.model._meta.concrete_fields if each in read]
         for each in ordered:
             if not isinstance(stored(each), PLAIN):

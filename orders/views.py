@@ -182,7 +182,9 @@ class OrderExportViewSet(OrderViewSet):
         self.check_parameters(request, {"ordering", "fields", "expand", "format"})
         selection, order = from_request(request), self.order(request)
         renderer = request.accepted_renderer
-        encoding = export.ndjson if renderer.format == "ndjson" else export.csv_of(self.get_serializer_class(), selection)
+        encoding = (
+            export.ndjson if renderer.format == "ndjson" else export.csv_of(self.get_serializer_class(), selection)
+        )
         alias, compiled = self.database(), self.compiled(request, selection)
         if compiled:
             context = self.get_serializer_context()

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(params=["transaction", "committed"], autouse=True)
+WAYS = [
+    pytest.param("transaction", marks=pytest.mark.django_db),
+    pytest.param("committed", marks=pytest.mark.django_db(transaction=True)),
+]
+
+
+@pytest.fixture(params=WAYS, autouse=True)
 def where(request: pytest.FixtureRequest, settings: Any) -> str:
-    request.getfixturevalue("db" if request.param == "transaction" else "transactional_db")
     settings.ROOT_URLCONF = "tests.newcomer.urls"
     where: str = request.param
     return where
@@ -31,13 +36,10 @@ def project(company: Any) -> Any:
 
 @pytest.fixture
 def ask(company: Any, client_of: Any) -> Any:
-    """`ask(path, staff=False)`: the answer to one of two owners of the company, who have the same rights to its rows."""
+    """`ask(path, staff=False)`: the answer to one of two owners of the company, who may see the same rows."""
     from tests import factories
 
-    clients = {staff: client_of(factories.member(company)) for staff in (False, True)}
-    from businesses.models import User
-
-    User.objects.filter(pk=max(User.objects.values_list("pk", flat=True))).update(is_staff=True)
+    clients = {staff: client_of(factories.member(company, is_staff=staff)) for staff in (False, True)}
 
     def asked(path: str, *, staff: bool = False, **headers: str) -> Any:
         return clients[staff].get(f"/api/newcomer/{path}", headers=headers)

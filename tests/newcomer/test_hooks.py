@@ -96,9 +96,7 @@ def test_a_detail_below_a_second_parent_is_found(ask: Any, project: Project) -> 
 
 
 @pytest.mark.parametrize("place", ["outermost", "innermost"])
-def test_middleware_sees_every_request(
-    owner_of_orders: tuple[str, str], settings: Any, where: str, place: str
-) -> None:
+def test_middleware_sees_every_request(owner_of_orders: tuple[str, str], settings: Any, where: str, place: str) -> None:
     name = "tests.newcomer.middleware.allow_origin"
     settings.MIDDLEWARE = [name, *settings.MIDDLEWARE] if place == "outermost" else [*settings.MIDDLEWARE, name]
     url, token = owner_of_orders

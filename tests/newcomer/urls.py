@@ -1,4 +1,4 @@
-"""The service's URLs, and the newcomer's before them: `/api/newcomer/ByInitial/projects/1/tasks`, by the view's name."""
+"""The service's URLs, and before them the newcomer's, by the view's name: `/api/newcomer/ByInitial/projects/1/tasks`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from django.urls import include, path
 from tests.newcomer import views
 
 VIEWS = {
-    name: view
-    for name, view in vars(views).items()
-    if isinstance(view, type) and issubclass(view, views.TaskViewSet)
+    name: view for name, view in vars(views).items() if isinstance(view, type) and issubclass(view, views.TaskViewSet)
 }
 
 
