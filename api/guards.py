@@ -55,7 +55,7 @@ def is_ordinary(view: Any, match: Any, base: type[Any]) -> bool:
     return (
         view.permission_classes == [IsAuthenticated]
         and getattr(action, "validated", False)
-        and not overridden(type(view), base)
+        and not overridden(type(view), base)  # type: ignore[arg-type]
         and is_undecorated(match.func)
     )
 

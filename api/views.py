@@ -106,6 +106,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         """The alias of the database that lists are read from."""
         return DEFAULT_DB_ALIAS
 
+    def get_serializer_class(self) -> type[serializers.ModelSerializer[Any]]:
+        return self.serializer_class
+
     def get_queryset(self) -> QuerySet[Any]:
         return self.visible()
 

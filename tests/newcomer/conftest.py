@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-
 WAYS = [
     pytest.param("transaction", marks=pytest.mark.django_db),
     pytest.param("committed", marks=pytest.mark.django_db(transaction=True)),

@@ -1,4 +1,4 @@
-"""The service's URLs, and before them the newcomer's, by the view's name: `/api/newcomer/ByInitial/projects/1/tasks`."""
+"""The newcomer's URLs, by the view's name (`/api/newcomer/ByInitial/projects/1/tasks`), and then the service's."""
 
 from __future__ import annotations
 
