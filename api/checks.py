@@ -10,7 +10,8 @@ from django.db import connection
 from rest_framework import serializers
 
 from api.compiled import compiled_for
-from api.routes import views
+from api.guards import objections, other_middleware
+from api.routes import callbacks, views
 from api.selection import Selection, expandable, object_of
 from api.views import ShapedViewSet
 
@@ -29,6 +30,19 @@ def uncompiled(app_configs: Any, **kwargs: Any) -> list[Info]:
         for reason in reasons(view.serializer_class)
     }
     return [Info(line, hint=HINT, id="api.I001") for line in sorted(found)]
+
+
+@register("api", deploy=True)
+def unknown(app_configs: Any, **kwargs: Any) -> list[Info]:
+    """api.I002: middleware and views that every request goes to, where others are answered from what is known."""
+    found = [f"No URL becomes known, as each request goes to {name}." for name in other_middleware()]
+    for route, callback in callbacks():
+        view = getattr(callback, "cls", None)
+        if isinstance(view, type) and issubclass(view, ShapedViewSet) and "get" in getattr(callback, "actions", ()):
+            found += [f"{route} does not become known, as {reason}." for reason in objections(callback, ShapedViewSet)]
+    return [
+        Info(line, hint="It is answered as by Django REST framework: docs/design.md.", id="api.I002") for line in found
+    ]
 
 
 def reasons(serializer_class: type[serializers.ModelSerializer[Any]]) -> Iterator[str]:

@@ -228,7 +228,8 @@ class Place:
             there = here.beyond(names[-1], field, last=True)
             slug = there.slug(field)
             if slug is None:
-                return here.gap(field, followed(here.model, [names[-1], *str(field.slug_field).split("__")], field, ()))
+                path = [names[-1], *str(field.slug_field).split("__")]  # type: ignore[attr-defined]
+                return here.gap(field, followed(here.model, path, field, ()))
             return there.or_null(slug) if may_be_null(found) else self.optional(here, field, slug)
         raise UncompilableError(f"{where(field)}: {type(field).__name__} has no spelling in SQL")
 

@@ -49,21 +49,29 @@ def other_middleware() -> list[str]:
     return [] if given == MIDDLEWARE else [name for name in given if name not in MIDDLEWARE] or given
 
 
-def is_ordinary(view: Any, match: Any, base: type[Any]) -> bool:
-    """Whether a request to this instance of a subclass of `base` passed nothing that the next one has to pass too."""
-    action = getattr(type(view), view.action, None)
-    return (
-        view.permission_classes == [IsAuthenticated]
-        and getattr(action, "validated", False)
-        and not overridden(type(view), base)  # type: ignore[arg-type]
-        and is_undecorated(match.func)
-    )
-
-
 @cache
-def overridden(view: type[Any], base: type[Any]) -> tuple[str, ...]:
+def objections(function: Any, base: Any) -> tuple[str, ...]:
+    """Why each GET that a URL leads to `function` with goes all the way; nothing where a known one need not.
+
+    `base`: the class whose subclasses are known, if they leave it as it is.
+    """
+    if not is_undecorated(function):
+        return ("something stands round its view",)
+    view, action = function.cls, function.actions.get("get", "")
+    given = {name: getattr(view, name) for name in ("permission_classes",)} | function.initkwargs
+    found = [f"{view.__name__} overrides {name}" for name in overridden(view, base)]
+    if not vars(view).get("steady"):
+        found.append(f"{view.__name__} does not say that it is steady")
+    if list(given["permission_classes"]) != [IsAuthenticated]:
+        found.append(f"{view.__name__} has permissions of its own")
+    if not getattr(getattr(view, action, None), "validated", False):
+        found.append(f"{view.__name__}.{action} may do more than answer what is kept")
+    return tuple(found)
+
+
+def overridden(view: type[Any], base: type[Any]) -> list[str]:
     """Those of `HOOKS` that the view has of its own."""
-    return tuple(name for name in HOOKS if getattr(view, name, None) is not getattr(base, name, None))
+    return [name for name in HOOKS if getattr(view, name, None) is not getattr(base, name, None)]
 
 
 def is_undecorated(function: Any) -> bool:

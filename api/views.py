@@ -23,7 +23,7 @@ from api import keyset, parameters
 from api.compiled import Apart, Compiled, compiled_for
 from api.early import Known
 from api.filters import MOST_ID, RepeatedFilter
-from api.guards import is_ordinary
+from api.guards import objections
 from api.memo import Memo
 from api.pagecache import Freshness, answer, validated
 from api.pagination import Asked, KeysetPagination
@@ -117,7 +117,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         dense = request.accepted_media_type in DENSE and request.method in SAFE_METHODS
-        if dense and self.is_steady() and is_ordinary(self, request.resolver_match, ShapedViewSet):
+        if dense and self.is_steady() and not objections(request.resolver_match.func, ShapedViewSet):  # type: ignore[union-attr]
             inner(request).known = Known.of(self, request)
 
     def is_steady(self) -> bool:
@@ -227,7 +227,11 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def retrieved(self, request: Request) -> HttpResponse:
         self.check_selection(request)
-        return self.one(request, self.kwargs["id"])
+        return self.one(request, self.key())
+
+    def key(self) -> int:
+        """Of the object that the URL names."""
+        return int(self.kwargs["id"])
 
     def one(self, request: Request, key: int, status_code: int = status.HTTP_200_OK, **headers: str) -> HttpResponse:
         """The object with this key as an answer. Raises NotFound where it is not visible."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import authenticate
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.authentication import get_authorization_header
@@ -125,9 +122,9 @@ class MeViewSet(OwnViewSet):
     def visible(self) -> QuerySet[User]:
         return User.objects.all()
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.kwargs["id"] = request.user.pk
-        return super().retrieve(request, *args, **kwargs)
+    def key(self) -> int:
+        key: int = self.request.user.pk  # type: ignore[assignment]
+        return key
 
 
 class LoginView(ApiView):

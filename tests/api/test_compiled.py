@@ -77,7 +77,6 @@ METHOD = serializers.SerializerMethodField
         (lambda: of(Order, ["total"], total=Own()), ""),
         (lambda: of(Order, ["twice"], twice=METHOD(), get_twice=get_twice), ""),
         (lambda: of(Order, ["name"], name=METHOD("get_name"), get_name=get_office_name), ""),
-        (lambda: of(Order, ["company"]), ""),
         (lambda: of(Order, ["lines"], lines=LineSerializer(many=True)), "LineSerializer has a to_representation of"),
         (
             lambda: of(Company, ["offices"], offices=OfficeSerializer(many=True)),

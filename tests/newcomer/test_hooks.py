@@ -134,3 +134,36 @@ def owner_of_orders(company: Any) -> tuple[str, str]:
     member = factories.member(company)
     factories.order(office, member)
     return "/api/orders", f"Token {tokens.issue(member)[0]}"
+
+
+# --- What is not fast is told
+
+
+def told(settings: Any) -> list[str]:
+    from api.checks import unknown
+
+    return [message.msg for message in unknown(None)]
+
+
+def test_a_check_names_each_view_that_is_not_fast_and_why(settings: Any) -> None:
+    lines = [line for line in told(settings) if "/ByInitial/" in line and line.count("<") == 1]
+    route = "/api/newcomer/ByInitial/projects/<int:project>/tasks"
+    assert lines == [
+        f"{route} does not become known, as ByInitial overrides initial.",
+        f"{route} does not become known, as ByInitial does not say that it is steady.",
+    ]
+    assert any("/Decorated/" in line and "something stands round its view" in line for line in told(settings))
+    assert any(
+        "/ByMethod/" in line and "ByMethod.list may do more than answer what is kept" in line for line in told(settings)
+    )
+
+
+def test_a_check_names_middleware_that_every_request_goes_to(settings: Any) -> None:
+    name = "tests.newcomer.middleware.allow_origin"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, name]
+    assert f"No URL becomes known, as each request goes to {name}." in told(settings)
+
+
+def test_all_of_the_service_s_own_are_fast(settings: Any) -> None:
+    settings.ROOT_URLCONF = "config.urls"
+    assert told(settings) == []
