@@ -1,19 +1,23 @@
-"""`manage.py check --deploy` says which answers PostgreSQL does not write, and why."""
+"""`manage.py check` refuses lists that would lose rows; with `--deploy` it names what only serializers can render."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.checks import Info, register
+from django.core.checks import Error, Info, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.db.models import Model
 from rest_framework import serializers
 
 from api.compiled import compiled_for
+from api.keyset import Order, columns_of
 from api.routes import views
 from api.selection import Selection, expandable, object_of
 from api.views import ShapedViewSet
 
+HINT_ORDER = "An order names columns of the view's own model, and its last one tells rows apart: the primary key."
 HINT = "They are right, and about ten times slower: docs/design.md."
 
 
@@ -29,6 +33,31 @@ def uncompiled(app_configs: Any, **kwargs: Any) -> list[Info]:
         for reason in reasons(view.serializer_class)
     }
     return [Info(line, hint=HINT, id="api.I001") for line in sorted(found)]
+
+
+@register("api")
+def orders(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """api.E001: an ordering whose pages would lose rows."""
+    return [
+        Error(f"{view.__name__}.orderings[{name!r}]: {fault}", hint=HINT_ORDER, id="api.E001")
+        for view in shaped_views()
+        for name, order in view.orderings.items()
+        if (fault := fault_of(view.serializer_class.Meta.model, order))  # pages are of what the serializer shows
+    ]
+
+
+def fault_of(model: type[Model], order: Order) -> str:
+    try:
+        columns_of(model, order)
+    except ImproperlyConfigured as fault:
+        return str(fault)
+    return ""
+
+
+def shaped_views() -> list[type[ShapedViewSet]]:
+    """Those that the URLconf serves, each once."""
+    served = [view for _, view in views() if isinstance(view, type) and issubclass(view, ShapedViewSet)]
+    return list(dict.fromkeys(served))
 
 
 def reasons(serializer_class: type[serializers.ModelSerializer[Any]]) -> Iterator[str]:
