@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -42,6 +43,11 @@ class Listing:
     asked: Asked
     apart: Apart | None
 
+
+SKIPPED = (  # of DRF's hooks, by `api.early`
+    *("dispatch", "initialize_request", "initial", "perform_authentication", "get_authenticators"),
+    *("check_permissions", "get_permissions", "check_throttles", "perform_content_negotiation", "determine_version"),
+)
 
 narrowings: Memo[Narrowing] = Memo()
 listings: Memo[Listing] = Memo()
@@ -106,8 +112,20 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         plain = request.accepted_media_type in DENSE and self.permission_classes == [IsAuthenticated]
-        if plain and request.method in SAFE_METHODS:
-            inner(request).known = Known.of(self, request)
+        known = Known.of(self, request) if plain and request.method in SAFE_METHODS and as_ever(type(self)) else None
+        if known:
+            inner(request).known = known
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        request.auth = self.auth_of(request)
+
+    def auth_of(self, request: Request) -> Any:
+        """What is known of who asks, for `freshness_for()` and all else that reads `request.auth`.
+
+        A subclass that relies on its kind gives it where authentication did not: to a session, or to nobody.
+        """
+        return request.auth
 
     @classmethod
     def freshness_for(cls, auth: Any) -> Freshness:
@@ -244,3 +262,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         apply(selection, serializer)
         with no_queries():
             return serializer.data
+
+
+@cache
+def as_ever(view: type[ShapedViewSet]) -> bool:
+    """Whether nothing is done before the view's own method but what `ShapedViewSet` does."""
+    return all(getattr(view, name) is getattr(ShapedViewSet, name) for name in SKIPPED)
