@@ -12,12 +12,14 @@ from django.db.models import Model
 from rest_framework import serializers
 
 from api.compiled import compiled_for
+from api.filters import misfit
 from api.keyset import Order, columns_of
 from api.routes import views
 from api.selection import Selection, expandable, object_of
 from api.views import ShapedViewSet
 
 HINT_ORDER = "An order names columns of the view's own model, and its last one tells rows apart: the primary key."
+HINT_FILTER = "Take the filter of api.filters for the column's kind, or RepeatedFilter, which finds it out."
 HINT = "They are right, and about ten times slower: docs/design.md."
 
 
@@ -43,6 +45,18 @@ def orders(app_configs: Any, **kwargs: Any) -> list[Error]:
         for view in shaped_views()
         for name, order in view.orderings.items()
         if (fault := fault_of(view.serializer_class.Meta.model, order))  # pages are of what the serializer shows
+    ]
+
+
+@register("api")
+def filters(app_configs: Any, **kwargs: Any) -> list[Error]:
+    """api.E002: a filter that reads what its column can't hold: it would find nothing, or fail."""
+    return [
+        Error(f"{view.filterset_class.__name__}.{name} of {view.__name__}: {fault}", hint=HINT_FILTER, id="api.E002")
+        for view in shaped_views()
+        if view.filterset_class
+        for name, declared in view.filterset_class.base_filters.items()
+        if (fault := misfit(declared, view.serializer_class.Meta.model))
     ]
 
 

@@ -22,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 from api import keyset, parameters
 from api.compiled import Apart, Compiled, compiled_for
 from api.early import Known
-from api.filters import MOST_ID, RepeatedFilter
+from api.filters import MOST_ID, parameters_of
 from api.memo import Memo
 from api.pagecache import Freshness, answer
 from api.pagination import Asked, KeysetPagination
@@ -199,9 +199,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def check_parameters(self, request: Request, own: set[str]) -> None:
         """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
-        filters = self.filterset_class.base_filters if self.filterset_class else {}
-        repeatable = {name for name, declared in filters.items() if isinstance(declared, RepeatedFilter)}
-        parameters.check(request, own | (set(filters) - repeatable), repeatable)
+        once, repeatable = parameters_of(self.filterset_class.base_filters if self.filterset_class else {})
+        parameters.check(request, own | once, repeatable)
 
     def order(self, request: Request) -> keyset.Order:
         given = request.query_params.get("ordering")

@@ -80,7 +80,7 @@ def serve(view: type[Any], url: str = "orders", **actions: str) -> None:
     ]
 
 
-def made(base: type[Any], authenticators: list[Any], **attributes: Any) -> type[Any]:
+def made(base: type[Any], authenticators: list[Any], **attributes: Any) -> Any:
     return type("AView", (base,), {"authentication_classes": authenticators, **attributes})
 
 
@@ -296,9 +296,7 @@ def test_a_decorated_view_is_asked_through_its_decorator(
 
 
 def test_who_is_logged_out_without_a_token_is_told_so(owner: User) -> None:
-    Urls.urlpatterns = [
-        path("logout", type("Logout", (LogoutView,), {"authentication_classes": [SessionAuthentication]}).as_view())
-    ]
+    Urls.urlpatterns = [path("logout", made(LogoutView, [SessionAuthentication]).as_view())]
     browser = Client()
     browser.force_login(owner)
     with unmeasured():
