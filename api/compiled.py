@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Case, Expression, F, Field, ForeignObject, Model, OuterRef, TextField, When
+from django.db.models import Case, Expression, F, Field, ForeignObject, Model, OuterRef, Q, TextField, When
 from rest_framework import serializers
 
 from api import gaps, keyset
@@ -41,7 +41,7 @@ from api.spelling import (
     spelt,
     stored,
 )
-from api.statements import Conditions, FirstOfEach, Narrowing, Slot, Statement, checked
+from api.statements import Conditions, FirstOfEach, Narrowing, Row, Slot, Statement, checked
 
 READERS = (
     serializers.Field.get_attribute,
@@ -87,15 +87,23 @@ class Compiled:
         limit: int,
         apart: Apart | None = None,
     ) -> keyset.Page[str]:
-        """One query for `limit` objects, their gaps open, and the one that tells whether there are more."""
+        """One query for `limit` objects, their gaps open, and the one that tells whether there are more.
+
+        Two where rows without a value begin.
+        """
         backwards = cursor is not None and cursor.backwards
         operator = order.beyond(backwards=backwards) if cursor else ""
         values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
         if apart:
             values["apart"] = apart.values
         column = apart.column if apart else ""
-        beyond = statement(self, order, operator, backwards=backwards, limit=limit + 1, apart=column)
-        rows = beyond.rows(alias, narrowing, **given, **values)
+        empty = tuple(at for at, value in enumerate(cursor.values if cursor else ()) if value is None)
+        rows: list[Row] = []
+        for at in range(len(ranges(self.model, order, operator, empty)) if cursor else 1):
+            if len(rows) <= limit:
+                place: dict[str, Any] = {"backwards": backwards, "empty": empty, "at": at}
+                beyond = statement(self, order, operator, **place, limit=limit + 1, apart=column)
+                rows += beyond.rows(alias, narrowing, **given, **values)
         page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
         return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
 
@@ -123,23 +131,36 @@ def statement(
     backwards: bool = False,
     limit: int | None = None,
     apart: str = "",
+    empty: tuple[int, ...] = (),
+    at: int = 0,
 ) -> Statement:
     """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`.
 
-    The limit is part of the text: a plan for any limit is one for many rows. `apart`: see `Apart.column`.
+    The limit is part of the text: a plan for any limit is one for many rows. `apart`: see `Apart.column`; `empty` and
+    `at`: which of the cursor's values are None, and which of the `ranges` behind it is meant.
     """
-    rows = compiled.model._base_manager.filter(Conditions())
-    columns = order.columns if order else (key_of(compiled.model),)
-    if operator:
-        rows = rows.filter(keyset.RowComparison(columns, operator, [Slot(f"value{at}") for at in range(len(columns))]))
+    model = compiled.model
+    rows = model._base_manager.filter(Conditions())
     if order is None:
-        return Statement.of(rows.values_list(compiled.expression))
-    names = order.names(backwards=backwards)
+        key = keyset.RowComparison((key_of(model),), operator, (Slot("value0"),))
+        return Statement.of((rows.filter(key) if operator else rows).values_list(compiled.expression))
+    if operator:
+        rows = rows.filter(ranges(model, order, operator, empty)[at])
+    terms, columns = order.terms(model, backwards=backwards), [each.attname for each in keyset.columns_of(model, order)]
     if apart:
-        some = rows.filter(**{apart: FirstOfEach.VALUE}).order_by(*names).values_list(*columns)
-        rows = compiled.model._base_manager.filter(FirstOfEach(some[:limit], Slot("apart")))
-    rows = rows.order_by(*names).values_list(compiled.expression, *columns)
+        some = rows.filter(**{apart: FirstOfEach.VALUE}).order_by(*terms)
+        some = some.values_list(*dict.fromkeys([*columns, model._meta.pk.attname]))
+        rows = model._base_manager.filter(FirstOfEach(some[:limit], Slot("apart")))
+    rows = rows.order_by(*terms).values_list(compiled.expression, *columns)
     return Statement.of(rows if limit is None else rows[:limit])
+
+
+@lru_cache(maxsize=1024)
+def ranges(model: type[Model], order: keyset.Order, operator: str, empty: tuple[int, ...]) -> list[Q]:
+    """Those of `api.keyset`, with a slot for each value of a cursor but the `empty` ones."""
+    columns = keyset.columns_of(model, order)
+    values = [None if at in empty else Slot(f"value{at}") for at in range(len(columns))]
+    return keyset.ranges(columns, operator, values)
 
 
 @lru_cache(maxsize=1024)  # clients choose the selection, hence the bound

@@ -12,7 +12,7 @@ cache said and what went wrong stay with the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -80,10 +80,12 @@ class Known:
     not_modified: Kind = field(init=False, default_factory=lambda: Kind(304))
 
     @classmethod
-    def of(cls, view: Any, request: Any) -> Known:
-        """What DRF has found out for its request."""
+    def of(cls, view: Any, request: Any) -> Known | None:
+        """What DRF has found out for its request; None where who may have the answer is not asked for here as there."""
+        authentication = sole(view.get_authenticators())
+        if authentication is None:
+            return None
         target = target_of(request)
-        (authentication,) = view.get_authenticators()
         renderer, media_type, keeps = request.accepted_renderer, request.accepted_media_type, target.are_kept(view)
         return cls(request.resolver_match, authentication, renderer, media_type, target, keeps, {}, {})
 
@@ -140,6 +142,15 @@ class Known:
         for name, value in self.headers.items():
             response.headers.setdefault(name, value)
         return response  # type: ignore[no-any-return]
+
+
+def sole(authenticators: Sequence[Any]) -> Any:
+    """The one that authenticates, if what it does to an environment is what it does to a request; otherwise None."""
+    if len(authenticators) != 1:
+        return None
+    kind = type(authenticators[0])
+    first = next((each for each in kind.__mro__ if vars(each).keys() & {"auth", "authenticate"}), kind)
+    return authenticators[0] if {"auth", "authenticate"} <= vars(first).keys() else None
 
 
 known: Memo[Known] = Memo()

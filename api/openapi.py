@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Literal
 
+from django.db.models import Model
+from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_field
 from rest_framework import serializers
 
+from api.filters import RepeatedFilter
 from api.problems import MEDIA_TYPE
 from api.selection import MOST_PATHS, expandable, object_of
 from api.serializers import StrictSerializer
@@ -115,6 +119,20 @@ def expansions(serializer: serializers.BaseSerializer[Any], above: str = "") -> 
 def undescribed() -> list[type]:
     """Classes whose docstrings are for developers; their subclasses do not inherit them as descriptions."""
     return [*get_lib_doc_excludes(), StrictSerializer]  # type: ignore[no-untyped-call]
+
+
+class RepeatedFilterExtension(DjangoFilterExtension):
+    """Says what one value of a repeated parameter is, which the filter's column decides."""
+
+    priority = 1
+
+    def resolve_filter_field(
+        self, auto_schema: AutoSchema, model: type[Model], filterset_class: Any, field_name: str, filter_field: Any
+    ) -> Any:
+        if isinstance(filter_field, RepeatedFilter):
+            filter_field = copy(filter_field)
+            extend_schema_field(filter_field.schema(model))(filter_field)
+        return super().resolve_filter_field(auto_schema, model, filterset_class, field_name, filter_field)  # type: ignore[no-untyped-call]
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -22,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 from api import keyset, parameters
 from api.compiled import Apart, Compiled, compiled_for
 from api.early import Known
-from api.filters import MOST_ID, RepeatedFilter
+from api.filters import MOST_ID, parameters_of
 from api.guards import objections
 from api.memo import Memo
 from api.pagecache import Freshness, answer, validated
@@ -117,8 +117,22 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         dense = request.accepted_media_type in DENSE and request.method in SAFE_METHODS
-        if dense and self.is_steady() and not objections(request.resolver_match.func, ShapedViewSet):  # type: ignore[union-attr]
-            inner(request).known = Known.of(self, request)
+        match: Any = request.resolver_match
+        if dense and self.is_steady() and not objections(match.func, ShapedViewSet):
+            known = Known.of(self, request)
+            if known:
+                inner(request).known = known
+
+    def perform_authentication(self, request: Request) -> None:
+        super().perform_authentication(request)
+        request.auth = self.auth_of(request)
+
+    def auth_of(self, request: Request) -> Any:
+        """What is known of who asks, for `freshness_for()` and all else that reads `request.auth`.
+
+        A subclass that relies on its kind gives it where authentication did not: to a session, or to nobody.
+        """
+        return request.auth
 
     def is_steady(self) -> bool:
         """Whether its class promises so, and no permission depends on the object that is shown."""
@@ -207,9 +221,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def check_parameters(self, request: Request, own: set[str]) -> None:
         """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
-        filters = self.filterset_class.base_filters if self.filterset_class else {}
-        repeatable = {name for name, declared in filters.items() if isinstance(declared, RepeatedFilter)}
-        parameters.check(request, own | (set(filters) - repeatable), repeatable)
+        once, repeatable = parameters_of(self.filterset_class.base_filters if self.filterset_class else {})
+        parameters.check(request, own | once, repeatable)
 
     def order(self, request: Request) -> keyset.Order:
         given = request.query_params.get("ordering")

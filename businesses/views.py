@@ -17,6 +17,7 @@ from api.pagecache import Freshness
 from api.requests import inner
 from api.views import ApiView, ShapedViewSet
 from businesses import services, tokens
+from businesses.authentication import scope_for
 from businesses.filters import CompanyFilter, OfficeFilter
 from businesses.models import Address, Company, Office, User
 from businesses.scope import Scope
@@ -39,6 +40,11 @@ class ScopedViewSet(ShapedViewSet):
     def scope(self) -> Scope:
         scope: Scope = self.request.auth  # type: ignore[assignment]
         return scope
+
+    def auth_of(self, request: Request) -> Scope:
+        """The scope that came with the token, or else that of the user."""
+        auth: object = request.auth
+        return auth if isinstance(auth, Scope) else scope_for(request.user)
 
     @classmethod
     def freshness_for(cls, auth: Scope) -> Freshness:
@@ -163,5 +169,7 @@ class LogoutView(ApiView):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         parameters.check(request, {"format"})
+        if not isinstance(request.auth, Scope):
+            raise AuthenticationFailed("This request has no token that could be made worthless.")
         tokens.revoke(get_authorization_header(request).split()[1].decode("ascii"))
         return Response(status=status.HTTP_204_NO_CONTENT)

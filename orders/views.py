@@ -192,7 +192,7 @@ class OrderExportViewSet(OrderViewSet):
             objects = export.written(slices, compiled.filler(context))
         else:
             plan = plan_for(self.get_serializer_class(), selection, order.columns)
-            orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.names())
+            orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
             serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
             apply(selection, serializer)
             objects = export.rendered(orders, serializer.to_representation)
