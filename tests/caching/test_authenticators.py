@@ -81,7 +81,7 @@ def serve(view: type[Any], url: str = "orders", **actions: str) -> None:
 
 
 def made(base: type[Any], authenticators: list[Any], **attributes: Any) -> Any:
-    return type("AView", (base,), {"authentication_classes": authenticators, **attributes})
+    return type("AView", (base,), {"steady": True, "authentication_classes": authenticators, **attributes})
 
 
 @pytest.fixture
