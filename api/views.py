@@ -92,6 +92,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     serializer_class: type[serializers.ModelSerializer[Any]]
     steady: ClassVar[bool] = False
     keeps_pages: bool = True
+    takes_selection: ClassVar[bool] = True  # `?fields=` and `?expand=`, wherever an answer shows the view's objects
     filter_backends = [DjangoFilterBackend]
     pagination_class = KeysetPagination
     lookup_field = "id"

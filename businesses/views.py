@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import keyset, parameters, throttling
+from api.openapi import problems
 from api.pagecache import Freshness
 from api.requests import inner
 from api.views import ApiView, ShapedViewSet
@@ -98,6 +99,7 @@ class AddressViewSet(OwnViewSet):
     def visible(self) -> QuerySet[Address]:
         return Address.objects.filter(user=self.request.user.pk)
 
+    @extend_schema(responses={201: AddressSerializer})
     def create(self, request: Request) -> HttpResponse:
         self.check_selection(request)
         return self.save(Address(), status.HTTP_201_CREATED)
@@ -139,7 +141,7 @@ class LoginView(ApiView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(request=LoginSerializer, responses={200: TokenSerializer}, auth=[])
+    @extend_schema(request=LoginSerializer, responses={200: TokenSerializer} | problems(401), auth=[])
     def post(self, request: Request) -> Response:
         parameters.check(request, {"format"})
         serializer = LoginSerializer(data=request.data)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from api import idempotency, keyset
 from api.compiled import Apart
+from api.openapi import problems
 from api.pagecache import Freshness, answer, validated
 from api.selection import apply, from_request
 from api.shaping import plan_for
@@ -104,7 +105,11 @@ class OrderViewSet(ScopedViewSet):
         (company,) = companies
         return company
 
-    @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(
+        request=OrderCreateSerializer,
+        responses={201: OrderSerializer} | problems(403, 422),
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def create(self, request: Request) -> HttpResponse:
         """Place an order. Prices and names come from the catalogue."""
         self.check_selection(request)
@@ -119,7 +124,7 @@ class OrderViewSet(ScopedViewSet):
             headers["Idempotent-Replayed"] = "true"
         return self.written(placed.order, status.HTTP_201_CREATED, **headers)
 
-    @extend_schema(request=OrderEditSerializer, responses={200: OrderSerializer})
+    @extend_schema(request=OrderEditSerializer, responses={200: OrderSerializer} | problems(403, 409))
     def partial_update(self, request: Request, id: int) -> HttpResponse:
         """Change the lines of a placed order, or where it goes."""
         order = self.to_change(request, id)
@@ -128,7 +133,7 @@ class OrderViewSet(ScopedViewSet):
         services.edit(scope=self.scope, order=order, **serializer.validated_data)
         return self.written(order)
 
-    @extend_schema(request=TransitionSerializer, responses={200: OrderSerializer})
+    @extend_schema(request=TransitionSerializer, responses={200: OrderSerializer} | problems(403, 409))
     def transition(self, request: Request, id: int) -> HttpResponse:
         """Approve, fulfil or cancel an order."""
         order = self.to_change(request, id)
@@ -146,7 +151,7 @@ class OrderViewSet(ScopedViewSet):
         self.check_object_permissions(request, order)
         return order
 
-    @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY])
+    @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY], filters=True)
     @validated
     def summary(self, request: Request) -> HttpResponseBase:
         """Counts and totals of the matching orders, for each group and currency."""
@@ -174,6 +179,7 @@ class OrderExportViewSet(OrderViewSet):
     pagination_class = None  # type: ignore[assignment]
     keeps_pages = False
 
+    @extend_schema(filters=True)
     @validated
     def export(self, request: Request) -> HttpResponseBase:
         return answer(self, request, self.exported)
