@@ -3,9 +3,9 @@
     python -m bench.against REV [--quick] [--rounds N] [--least RATIO] [--results FOLDER]
 
 Both run at the same time, each in its own virtual environment, on its own copy of the same rows and its own Redis
-database; only one is loaded at a time, in short turns: one, the other, the other, the one. That is a round, and it
-gives one ratio of each kind. The next one begins with new processes, because two of them differ by where their memory
-happens to lie by more than a change may cost.
+database; only one is loaded at a time, in short turns: one, the other, the other, the one. A round has some of these
+groups for each kind, and the median of their ratios is the round's. The next round begins with new processes, because
+two of them differ by where their memory happens to lie by more than a change may cost.
 
 Prints a table and writes `bench/results/against.json`. Exit code 1 says that something is slower: the median of its
 ratios is below `--least` and its interval excludes 1. With 2 nothing could be compared. `--quick` shows that
@@ -20,14 +20,14 @@ import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 from bench import agreement, report
 from bench.contenders import ANEW, THREADS, BenchError, Contender, ask, expect, get, post
 from bench.copies import Copies, filled
 from bench.interval import FEWEST, Estimate, estimate
 from bench.revision import Revision, checked_out, working_tree
-from bench.rounds import Figures, Pace, interleaved, load
+from bench.turns import Taken, ratio, take_turns
 from config import measuring
 from config.measuring import MeasuringError, Server
 from querybudget.progress import progress
@@ -35,46 +35,40 @@ from tests.servers import ServerMissingError, running
 
 PAGE = "/api/orders"
 ROUNDS, LEAST = 20, 0.95
-SECONDS, QUICK_SECONDS = 0.5, 0.1  # of a turn
-ORDERS, QUICK_ORDERS = 10_000, 2_000
-BOTH_ORDERS = 2  # turns of each in a round: A B, B A
+GROUPS, QUICK_GROUPS = 5, 1  # of four turns, for each kind in each round
+SECONDS, QUICK_SECONDS = 0.2, 0.05  # of a turn
+ORDERS, QUICK_ORDERS = 6_000, 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What is asked for, by how many clients, and how long a turn is beside others."""
-
-    name: str
-    clients: int
-    length: float = 1
-
-    def rates(self, figures: Figures) -> list[float]:
-        """Requests a second. A turn has few answers for one client, and cuts the last one off: its times tell more."""
-        return figures.throughput if self.clients > 1 else [1000 / p50 for p50 in figures.p50]
+class Pace:
+    rounds: int
+    groups: int
+    seconds: float
 
 
-COLD, HIT, KNOWN = Kind("cold list", 8), Kind("hit", 8, 0.6), Kind("304", 8, 0.6)
-EXPORT, CREATE = Kind("export", 1, 2), Kind("create", 1)
-KINDS = (COLD, HIT, KNOWN, EXPORT, CREATE)  # the last one adds rows
+KINDS = {"cold list": 8, "hit": 8, "304": 8, "export": 1, "create": 1}
+"""What is asked for, and by how many clients. The last one adds rows."""
 
 
 @dataclass(slots=True)
 class Compared:
-    """What the rounds found of one kind; each ratio is the new revision's divided by the old one's."""
+    """What each round found of one kind. Ratios are the new revision's figures divided by the old one's."""
 
     speed: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    old: Figures = field(default_factory=Figures)
-    new: Figures = field(default_factory=Figures)
+    figures: dict[str, list[list[float]]] = field(default_factory=lambda: {"old": [], "new": []})
 
-    def add(self, kind: Kind, old: Figures, new: Figures) -> None:
-        """The figures of one round's turns."""
-        self.speed.append(mean(kind.rates(new)) / mean(kind.rates(old)))
-        self.cpu.append(mean(new.cpu) / mean(old.cpu))
-        for kept, found in ((self.old, old), (self.new, new)):
-            kept.throughput.append(mean(kind.rates(found)))
-            kept.p50.append(mean(found.p50))
-            kept.cpu.append(mean(found.cpu))
+    def add(self, old: Taken, new: Taken) -> None:
+        self.speed.append(ratio(new, old))
+        self.cpu.append(new.cpu / old.cpu)
+        for name, taken in (("old", old), ("new", new)):
+            self.figures[name].append([median(taken.rates()), taken.p50(), taken.cpu])
+
+    def medians(self) -> list[str]:
+        """Requests a second, p50 and processor milliseconds, each "old → new"."""
+        both = zip(*(zip(*self.figures[name], strict=True) for name in ("old", "new")), strict=True)
+        return [f"{median(old):.4g} → {median(new):.4g}" for old, new in both]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +84,19 @@ class Side:
         python = str(self.revision.python)
         return stack.enter_context(measuring.server(THREADS, python, folder=self.revision.folder, **variables))
 
-    def contender(self, kind: Kind, server: Server) -> Contender:
-        name, token = f"{kind.name} of {self.revision.name}", self.copies.token
-        if kind == COLD:
+    def contender(self, kind: str, server: Server) -> Contender:
+        name, token = f"{kind} of {self.revision.name}", self.copies.token
+        if kind == "cold list":
             return get(name, server, PAGE, token, ANEW)
-        if kind == EXPORT:
+        if kind == "export":
             return get(name, server, f"{PAGE}/export?format=ndjson", token)
         first = ask(server, PAGE, token)
-        if kind == CREATE:
+        if kind == "create":
             office = json.loads(first.body)["results"][0]["office"]["id"]
             lines = [{"sku": f"SKU-{number:04d}", "quantity": number} for number in range(1, 5)]
             return post(name, server, PAGE, token, json.dumps({"office": office, "lines": lines}).encode())
         expect(server, PAGE, token, "orders; hit")
-        if kind == HIT:
+        if kind == "hit":
             return get(name, server, PAGE, token)
         return get(name, server, PAGE, token, {"If-None-Match": first.headers["etag"]}, 304)
 
@@ -111,19 +105,20 @@ def main() -> int:
     options = parsed()
     try:
         revisions = checked_out(options.revision), working_tree()
-        seconds, orders = (QUICK_SECONDS, QUICK_ORDERS) if options.quick else (SECONDS, ORDERS)
+        groups, seconds = (QUICK_GROUPS, QUICK_SECONDS) if options.quick else (GROUPS, SECONDS)
+        orders = QUICK_ORDERS if options.quick else ORDERS
         with running() as servers, filled(servers, *revisions, orders) as copies:
             about = report.machine(servers.database_url)
             old, new = map(Side, revisions, copies)
             print(f"{about}\nnew: {new.revision.name}, the working tree; old: {old.revision.name}", flush=True)
-            found = measured(old, new, options.rounds, seconds)
+            found = measured(old, new, Pace(options.rounds, groups, seconds))
     except (ServerMissingError, MeasuringError, BenchError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     print(report.markdown(tabulated(found, options.rounds)))
     slower = verdict(found, options.least)
     print("\n".join(slower or [f"Nothing is slower than {options.least:g} × beyond doubt."]))
-    kinds = {kind.name: recorded(compared) for kind, compared in found.items()}
+    kinds = {kind: recorded(compared) for kind, compared in found.items()}
     names = {"new": new.revision.name, "old": old.revision.name}
     report.save(options.results / "against.json", {"machine": about, **names, "kinds": kinds, "slower": slower})
     return 1 if slower else 0
@@ -143,33 +138,32 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def measured(old: Side, new: Side, rounds: int, seconds: float) -> dict[Kind, Compared]:
+def measured(old: Side, new: Side, pace: Pace) -> dict[str, Compared]:
     found = {kind: Compared() for kind in KINDS}
-    with progress("rounds", rounds) as shown:
-        for number in range(rounds):
+    with progress("rounds", pace.rounds) as shown:
+        for number in range(pace.rounds):
             with ExitStack() as stack:
-                sides = (old, new) if number % 2 else (new, old)
+                sides = (old, new) if number % 2 == 0 else (new, old)
                 for side in sides:
                     side.copies.renew()
                 servers = {side: side.serve(stack) for side in sides}
                 if not number:
                     with shown.aside():
                         print(difference(servers[old], old, servers[new], new), flush=True)
-                for kind, figures in one_round(servers, seconds).items():
-                    found[kind].add(kind, figures[old], figures[new])
+                for kind, taken in one_round(servers, pace).items():
+                    found[kind].add(taken[old], taken[new])
             shown.advance()
     return found
 
 
-def one_round(servers: dict[Side, Server], seconds: float) -> dict[Kind, dict[Side, Figures]]:
-    """Each kind in turns of both sides; the last one begins and ends."""
+def one_round(servers: dict[Side, Server], pace: Pace) -> dict[str, dict[Side, Taken]]:
+    """Each kind in turns of both sides, the first one first."""
     found = {}
-    for side, server in servers.items():
-        load(side.contender(COLD, server), COLD.clients, seconds)  # connects every thread to the database
-    for kind in KINDS:
-        contenders = [side.contender(kind, server) for side, server in servers.items()]
-        figures = interleaved(contenders, kind.clients, Pace(seconds * kind.length, BOTH_ORDERS))
-        found[kind] = dict(zip(servers, figures, strict=True))
+    for kind, clients in KINDS.items():
+        one, other = (side.contender(kind, server) for side, server in servers.items())
+        take_turns(one, other, clients, pace.seconds, 1)  # warms up
+        taken = take_turns(one, other, clients, pace.seconds, pace.groups)
+        found[kind] = dict(zip(servers, taken, strict=True))
     return found
 
 
@@ -184,23 +178,14 @@ def difference(old_server: Server, old: Side, new_server: Server, new: Side) -> 
     return "Both answer the same."
 
 
-def tabulated(found: dict[Kind, Compared], rounds: int) -> report.Table:
+def tabulated(found: dict[str, Compared], rounds: int) -> report.Table:
     rows = []
     for kind, compared in found.items():
-        old, new = compared.old, compared.new
-        rows.append(
-            [
-                kind.name,
-                f"{median(old.throughput):.4g} → {median(new.throughput):.4g}",
-                f"{median(old.p50):.3g} → {median(new.p50):.3g}",
-                *cells(estimate(compared.speed)),
-                f"{median(old.cpu):.3g} → {median(new.cpu):.3g}",
-                *cells(estimate(compared.cpu)),
-            ]
-        )
+        rates, p50, cpu = compared.medians()
+        rows.append([kind, rates, p50, *cells(estimate(compared.speed)), cpu, *cells(estimate(compared.cpu))])
     note = (
-        f"Medians of {rounds} rounds, old → new. Ratios are new / old, with their 95 % interval: more throughput is "
-        "better, and less processor time of the web process."
+        f"Medians of {rounds} rounds, old → new. Ratios are new / old, with their 95 % interval: more requests a "
+        "second are better, and less processor time of the web process."
     )
     head = ["", "requests/s", "p50 ms", "ratio", "95 %", "processor ms a request", "ratio", "95 %"]
     return report.Table("Against another revision", note, head, rows)
@@ -210,13 +195,13 @@ def cells(ratio: Estimate) -> list[str]:
     return [f"{ratio.median:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}"]
 
 
-def verdict(found: dict[Kind, Compared], least: float) -> list[str]:
+def verdict(found: dict[str, Compared], least: float) -> list[str]:
     """A sentence for each kind that is slower beyond doubt."""
-    ratios = {kind.name: estimate(compared.speed) for kind, compared in found.items()}
+    ratios = {kind: estimate(compared.speed) for kind, compared in found.items()}
     return [
-        f"Slower: {name} has {ratio.median:.3f} × the throughput of the old revision, below {least:g}, and its 95 % "
+        f"Slower: {kind} has {ratio.median:.3f} × the throughput of the old revision, below {least:g}, and its 95 % "
         f"interval ({ratio.low:.3f} to {ratio.high:.3f}) excludes 1."
-        for name, ratio in ratios.items()
+        for kind, ratio in ratios.items()
         if ratio.median < least and ratio.high < 1
     ]
 

@@ -9,15 +9,13 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bench import against, rounds
-from bench.against import CREATE, HIT, KINDS, Compared, Kind, verdict
-from bench.contenders import Contender
+from bench import against
+from bench.against import KINDS, Compared, Pace, verdict
 from bench.interval import FEWEST
-from bench.rounds import Figures
+from bench.turns import Taken, Turn
 from config.measuring import ROOT
 from tests.sample import full
 
@@ -30,15 +28,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900)
 
 
-# --- Turns
-
-
-@dataclass(frozen=True, slots=True)
-class FakeServer:
-    port: int = 0
-
-    def cpu_seconds(self) -> float:
-        return 0.0
+# --- Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +45,36 @@ class FakeSide:
     def renew(self) -> None:
         self.log.append(f"{self.name} renewed")
 
-    def serve(self, stack: ExitStack) -> FakeServer:
+    def serve(self, stack: ExitStack) -> str:
         self.log.append(f"{self.name} started")
-        return FakeServer()
+        return self.name
 
-    def contender(self, kind: Kind, server: Any) -> Contender:
-        return Contender(self.name, server, b"", kind.clients)
+    def contender(self, kind: str, server: str) -> str:
+        return server
 
 
-def test_turns_are_mirrored_within_a_round_and_from_one_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_round_has_new_processes_and_begins_with_the_other_side(monkeypatch: pytest.MonkeyPatch) -> None:
     log: list[str] = []
 
-    def load(contender: Contender, clients: int, seconds: float) -> dict[str, float]:
-        log.append(contender.name if seconds == 1 else "warming up")
-        return {"throughput": 1, "p50": 1, "answers": 1, "busy": 0}
+    def take_turns(one: str, other: str, clients: int, seconds: float, groups: int) -> tuple[Taken, Taken]:
+        log.append(f"{one} before {other}, groups: {groups}")
+        taken = {"old": Taken([Turn((0.1,), 0.1)] * 2, 4.0), "new": Taken([Turn((0.1,), 0.2)] * 2, 3.0)}
+        return taken[one], taken[other]
 
-    monkeypatch.setattr(rounds, "load", load)
-    monkeypatch.setattr(against, "load", load)
-    monkeypatch.setattr(against, "KINDS", [Kind("only", 8, length=2)])
+    monkeypatch.setattr(against, "take_turns", take_turns)
+    monkeypatch.setattr(against, "KINDS", {"only": 8})
     monkeypatch.setattr(against, "difference", lambda *sides: "")
     old, new = FakeSide("old", log), FakeSide("new", log)
-    found = against.measured(old, new, 2, 0.5)  # type: ignore[arg-type]
-    assert " ".join(entry for entry in log if entry in ("old", "new")) == "old new new old new old old new"
-    assert log.count("old started") == log.count("new started") == log.count("old renewed") == 2
-    assert [len(compared.speed) for compared in found.values()] == [2]
-
-
-# --- Ratios
-
-
-def figures(throughput: float, p50: float, cpu: float) -> Figures:
-    """Of two turns, the second in half of the machine's speed."""
-    return Figures([throughput, throughput / 2], [p50, p50 * 2], [cpu, cpu])
-
-
-def test_a_round_gives_one_ratio_of_the_new_to_the_old() -> None:
-    compared = Compared()
-    compared.add(HIT, figures(100, 10, 4), figures(110, 9, 3))
-    assert (compared.speed, compared.cpu) == ([pytest.approx(1.1)], [0.75])
-
-
-def test_one_client_is_as_fast_as_its_median_answer() -> None:
-    compared = Compared()
-    compared.add(CREATE, figures(1, 10, 4), figures(1, 8, 4))
-    assert compared.speed == [pytest.approx(1.25)]
-    assert compared.new.throughput == [pytest.approx((125 + 62.5) / 2)]
+    found = against.measured(old, new, Pace(2, 5, 0.5))  # type: ignore[arg-type]
+    first = ["old renewed", "new renewed", "old started", "new started"]
+    turns = ["old before new, groups: 1", "old before new, groups: 5"]
+    assert log[:6] == first + turns
+    assert log[6:] == [
+        *("new renewed", "old renewed", "new started", "old started"),
+        *("new before old, groups: 1", "new before old, groups: 5"),
+    ]
+    assert (found["only"].speed, found["only"].cpu) == ([0.5, 0.5], [0.75, 0.75])
+    assert found["only"].medians() == ["10 → 5", "100 → 100", "4 → 3"]
 
 
 # --- Verdict
@@ -111,7 +86,7 @@ def test_one_client_is_as_fast_as_its_median_answer() -> None:
     ids=["slower", "perhaps", "a little", "faster"],
 )
 def test_slower_is_what_is_below_the_least_beyond_doubt(speed: list[float], slower: bool) -> None:
-    said = verdict({HIT: Compared(speed=speed, cpu=speed)}, 0.95)
+    said = verdict({"hit": Compared(speed=speed, cpu=speed)}, 0.95)
     assert bool(said) is slower
     if slower:
         assert said == [
@@ -142,7 +117,7 @@ def test_a_revision_beside_itself(tmp_path: Path) -> None:
     assert "Both answer the same." in done.stdout
     found = json.loads((tmp_path / "against.json").read_text())
     assert found["slower"] == []
-    assert list(found["kinds"]) == [kind.name for kind in KINDS]
+    assert list(found["kinds"]) == list(KINDS)
     for name, kind in found["kinds"].items():
         assert f"\n| {name} " in done.stdout
         for ratio in (kind["speed"], kind["cpu"]):
