@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import redis
 
+from bench.contenders import BenchError
 from bench.revision import Revision
 from tests.servers import Addresses
 
@@ -71,8 +72,11 @@ def at(url: str, name: str) -> str:
 
 
 def execute(url: str, *statements: str) -> None:
-    """Each in a transaction of its own."""
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
-        for statement in statements:
-            connection.cursor().execute(statement)
+    """Each in a transaction of its own. Raises BenchError for what PostgreSQL refuses."""
+    try:
+        with closing(psycopg2.connect(url)) as connection:
+            connection.autocommit = True
+            for statement in statements:
+                connection.cursor().execute(statement)
+    except psycopg2.Error as problem:
+        raise BenchError(str(problem).splitlines()[0]) from None

@@ -16,6 +16,8 @@ from bench.contenders import BenchError, Contender
 from bench.load import numbered
 from config.load import LoadError, closed_loop
 
+TICK = 0.01  # seconds: what a process used is told in these
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -61,7 +63,7 @@ def take_turns(one: Contender, other: Contender, clients: int, seconds: float, g
             turns[index].append(turn(pair[index], clients, seconds))
     used = [contender.server.cpu_seconds() - start for contender, start in zip(pair, before, strict=True)]
     first, second = (
-        Taken(taken, spent * 1000 / sum(len(turn.latencies) for turn in taken))
+        Taken(taken, max(spent, TICK) * 1000 / sum(len(turn.latencies) for turn in taken))
         for taken, spent in zip(turns, used, strict=True)
     )
     return first, second

@@ -56,6 +56,12 @@ def test_processor_time_is_that_of_all_turns(asked: list[int]) -> None:
     assert (len(one.turns), one.p50()) == (6, 4)
 
 
+def test_less_than_the_clock_tells_is_not_nothing(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeServer, "cpu_seconds", lambda server: 0.0)
+    one, _ = take_turns(*contenders(), clients=8, seconds=0.2, groups=1)
+    assert one.cpu == pytest.approx(0.5)
+
+
 def test_all_answers_and_all_of_their_time_count() -> None:
     assert Turn((0.1,) * 30, 0.25).rate == 120
 
