@@ -1,14 +1,33 @@
-"""The database's triggers outlive migrations."""
+"""The database's triggers outlive migrations, and what lost some gets them back."""
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.db import connection, transaction
 
+from api.triggers import after_migrate, lacking
 from tests.config.processes import started
-from tests.orders.schema_changes import CHANGES, REFUSED, Outcome
+from tests.orders.schema_changes import CHANGES, REFUSED, Outcome, numbers, outcome, rows, triggers
+
+
+@pytest.fixture
+def spare(transactional_db: None) -> int:
+    return rows()
+
+
+@pytest.fixture
+def afterwards(spare: int) -> Iterator[None]:
+    """Whatever a test does to the triggers, the next one has them all."""
+    yield
+    call_command("migrate", verbosity=0)
 
 
 def on_sqlite(folder: Path, *arguments: str) -> str:
@@ -19,6 +38,21 @@ def on_sqlite(folder: Path, *arguments: str) -> str:
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return output
+
+
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def warnings() -> list[str]:
+    return [found.msg for found in run_checks(tags=["database"], databases=["default"]) if found.id == "api.W001"]
+
+
+def migrate(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command("migrate", *arguments, stdout=output)
+    return output.getvalue()
 
 
 # --- Migrations leave them alone
@@ -37,3 +71,130 @@ def expected(name: str, *, refused: bool) -> Outcome:
 @pytest.mark.parametrize("name", CHANGES)
 def test_on_sqlite_every_trigger_is_at_work_after_a_change(changed_on_sqlite: dict[str, Outcome], name: str) -> None:
     assert changed_on_sqlite[name] == expected(name, refused=False)
+
+
+NAMED = ("renamed column", "column that goes")  # by the function of users
+
+
+@pytest.mark.parametrize("name", [name for name in CHANGES if not CHANGES[name].renames and name not in NAMED])
+def test_on_postgresql_every_trigger_is_at_work_after_a_change(spare: int, name: str) -> None:
+    with transaction.atomic():
+        found = outcome(CHANGES[name], spare)
+        transaction.set_rollback(True)
+    assert found == expected(name, refused=True)
+
+
+def test_on_postgresql_a_function_that_names_what_is_gone_fails_loudly(spare: int) -> None:
+    """Its text is not rewritten. Who renames what it names declares it anew, and the same `migrate` makes it."""
+    with transaction.atomic():
+        found = outcome(CHANGES["renamed foreign key"], spare)
+        transaction.set_rollback(True)
+    assert "e.actor_id does not exist" in found.error
+
+
+# --- `migrate` makes what is missing
+
+
+@pytest.mark.django_db
+def test_what_is_declared_is_what_the_database_has() -> None:
+    assert lacking(connection) == []
+    assert warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "named", "raises"),
+    [
+        (
+            "DROP TRIGGER revision_update ON orders_orderline",
+            "trigger revision_update of orders_orderline",
+            "companies",
+        ),
+        (
+            "ALTER TABLE businesses_office DISABLE TRIGGER ALL",
+            "trigger revision_insert of businesses_office",
+            "companies",
+        ),
+        ("DROP TRIGGER revision ON businesses_user", "trigger revision of businesses_user", "users"),
+        ("DROP TRIGGER revision ON orders_product", "trigger revision of orders_product", "catalogue"),
+        (
+            "DROP TRIGGER memberships_revision_delete ON businesses_membership",
+            "trigger memberships_revision_delete of businesses_membership",
+            "memberships",
+        ),
+        (
+            "DROP TRIGGER order_events_are_append_only ON orders_orderevent",
+            "trigger order_events_are_append_only of orders_orderevent",
+            "",
+        ),
+        ("DROP FUNCTION bump_companies", "function bump_companies", ""),
+        ("DROP FUNCTION bump_user_of_address CASCADE", "trigger revision_of_user of businesses_address", "users"),
+    ],
+)
+def test_what_is_missing_is_named_and_made(afterwards: None, loss: str, named: str, raises: str) -> None:
+    everything = triggers()
+    execute(loss)
+    assert f"The {named} is missing on 'default'." in warnings()
+    before = numbers()
+    assert f"Made {named}" in migrate()
+    assert triggers() == everything
+    assert lacking(connection) == []
+    if raises:  # what was written without the trigger is seen from now on
+        assert numbers()[raises] > before[raises]
+    after = numbers()
+    assert "Made" not in migrate()
+    assert numbers() == after
+
+
+def test_migrations_forth_and_back_find_what_they_expect(afterwards: None) -> None:
+    everything = triggers()
+    call_command("migrate", "businesses", "0004", verbosity=0)
+    assert len(everything) - len(triggers()) == 3
+    assert warnings() == []  # there are migrations to be applied
+    call_command("migrate", "businesses", verbosity=0)
+    assert triggers() == everything
+
+
+@pytest.mark.django_db
+def test_a_flush_asks_for_no_triggers(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        after_migrate(using="default", verbosity=1)
+
+
+HEALED_ON_SQLITE = """
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection, models
+from api.triggers import lacking
+from tests.orders.schema_changes import rows, numbers, triggers
+
+call_command("migrate", "businesses", verbosity=0)
+assert triggers() == {name for name in triggers() if name.startswith("memberships_revision")}
+call_command("migrate", verbosity=0)
+rows()
+everything = triggers()
+assert len(everything) == 27, everything
+assert lacking(connection) == []
+with connection.cursor() as cursor:
+    for name in ("revision_orders_orderline_UPDATE", "revision_of_user", "revision_of_catalogue_INSERT"):
+        cursor.execute(f"DROP TRIGGER {name}")
+    cursor.execute("CREATE TRIGGER revision_of_user AFTER UPDATE OF username ON businesses_user BEGIN SELECT 1; END")
+assert len(lacking(connection)) == 3
+before = numbers()
+call_command("migrate", verbosity=0)
+assert triggers() == everything
+assert lacking(connection) == []
+after = numbers()
+assert {name for name in after if after[name] > before[name]} == {"companies", "catalogue"}, (before, after)
+call_command("migrate", verbosity=0)
+assert numbers() == after
+call_command("migrate", "businesses", "0004", verbosity=0)
+assert len(triggers()) == 23
+call_command("migrate", verbosity=0)
+assert triggers() == everything
+assert lacking(connection) == []
+"""
+
+
+def test_it_is_the_same_on_sqlite(tmp_path: Path) -> None:
+    on_sqlite(tmp_path, "-c", HEALED_ON_SQLITE)
