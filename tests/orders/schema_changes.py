@@ -89,6 +89,7 @@ WRITES = {
     "UPDATE businesses_membership SET role = 'viewer'": {COMPANIES, MEMBERSHIPS},
     "DELETE FROM businesses_membership": {COMPANIES, MEMBERSHIPS},
     "UPDATE businesses_user SET email = 'other'": {COMPANIES, USERS},
+    "UPDATE businesses_user SET is_active = NOT is_active": {COMPANIES, USERS},
     "UPDATE businesses_user SET last_login = '2026-01-01', password = 'other'": set(),
     "UPDATE businesses_address SET id = id": {COMPANIES, USERS},
     "DELETE FROM businesses_address": {COMPANIES, USERS},
