@@ -110,6 +110,8 @@ for database in DATABASES.values():
     options = SQLITE
     if database["ENGINE"] == "django.db.backends.postgresql":
         database["ENGINE"], options = "api.postgresql", POSTGRESQL
+    elif database["ENGINE"] == "django.db.backends.sqlite3":
+        database["ENGINE"] = "api.sqlite"
     database["OPTIONS"] = options | database.get("OPTIONS", {})
 
 REDIS_URL = env.text("REDIS_URL")
