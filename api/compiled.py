@@ -38,7 +38,7 @@ from rest_framework import serializers
 from api import gaps, keyset
 from api.gaps import Gap
 from api.selection import Selection, apply, object_of
-from api.shaping import attribute, key_of, relation_name
+from api.shaping import attribute, key_of, relation_name, unseen
 from api.spelling import Bound, InSql, Joined, Spelt, Text, joined, or_null, spelling_of, spelt, stored
 from api.statements import Conditions, FirstOfEach, Narrowing, Slot, Statement, checked
 
@@ -63,8 +63,13 @@ class Compiled:
         """What a request brings for the slots of the expression."""
         return {name: value for each in self.written for name, value in each.values(context).items()}
 
+    @property
+    def leaks(self) -> bool:
+        """Whether a gap was found to ask for more than its columns: only the serializer can render it."""
+        return bool(self.gaps) and any(gap.refused for gap in self.gaps)
+
     def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-        """A function that fills the gaps of objects."""
+        """A function that fills the gaps of objects, or raises LeakError where one asks for more than its columns."""
         return gaps.filler(self.gaps, context)
 
     def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
@@ -252,8 +257,8 @@ class Place:
 
     def gap(self, field: Bound, column: Any) -> Expression:
         """Columns for Python to read; of this model only, as an instance without its relations is what it gets."""
-        read = {column} if column is not None else set(needed(self.model, field))
-        ordered = [each for each in self.model._meta.concrete_fields if each in read]
+        own = {column} if column is not None else {self.model._meta.pk, *needed(self.model, field)}
+        ordered = [each for each in self.model._meta.concrete_fields if each in own]
         for each in ordered:
             if not isinstance(stored(each), PLAIN):
                 raise UncompilableError(f"{where(field)}: {each.name} changes on its way through JSON")
@@ -296,7 +301,9 @@ def reader_of(model: type[Model], field: Bound) -> Any:
 
 
 def columns_of(model: type[Model], reader: Any, field: Bound) -> Iterator[Field[Any, Any]]:
-    for path in getattr(reader, "needs", ()):
+    if not hasattr(reader, "needs"):
+        raise UncompilableError(unseen(where(field)))
+    for path in reader.needs:
         found = None if "." in path else attribute(model, path)
         if found is not None and getattr(found, "concrete", False):
             yield found  # type: ignore[misc]

@@ -7,7 +7,8 @@ its stamp is this request's. There is nothing to invalidate, and nothing to forg
 
 The stamp is read before the rows. A page can so be newer than its stamp, which makes it stale one
 request too early, but not older. Inside a transaction nothing is kept or validated: what was read
-there may be rolled back, and its revision given to something else.
+there may be rolled back, and its revision given to something else. Nor are answers of which nobody knows
+what they read, as nothing tells when that changes.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class CachedView(Protocol):
 
     keeps_pages: bool
 
+    def is_foreseen(self) -> bool: ...
     def freshness(self, request: Asked) -> Freshness: ...
     def count(self, request: Request) -> None: ...
     def get_renderer_context(self) -> dict[str, Any]: ...
@@ -176,7 +178,7 @@ def answer(view: CachedView, request: Request, compute: Callable[[Request], Http
     asked = inner(request)
     if hasattr(asked, "failure"):  # of `api.early`, which was here before
         raise asked.failure
-    if connection.in_atomic_block:
+    if connection.in_atomic_block or not view.is_foreseen():
         view.count(request)
         return compute(request)
     lookup = asked.META.pop(LOOKUP, None)
