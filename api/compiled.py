@@ -24,7 +24,7 @@ from rest_framework import serializers
 from api import gaps, keyset
 from api.gaps import Column, Gap
 from api.selection import Selection, apply, object_of
-from api.shaping import attribute, key_of, relation_name
+from api.shaping import attribute, key_of, relation_name, unseen
 from api.spelling import (
     Bound,
     InSql,
@@ -68,8 +68,13 @@ class Compiled:
         """What a request brings for the slots of the expression."""
         return {name: value for each in self.written for name, value in each.values(context).items()}
 
+    @property
+    def leaks(self) -> bool:
+        """Whether a gap was found to ask for more than its columns: only the serializer can render it."""
+        return bool(self.gaps) and any(gap.refused for gap in self.gaps)
+
     def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-        """A function that fills the gaps of objects."""
+        """A function that fills the gaps of objects, or raises LeakError where one asks for more than its columns."""
         return gaps.filler(self.gaps, context)
 
     def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
@@ -358,7 +363,7 @@ def reader_of(model: type[Model], field: Bound) -> Any:
 
 def declared(model: type[Model], reader: Any, field: Bound, above: tuple[str, ...]) -> Iterator[Read]:
     if not hasattr(reader, "needs"):
-        raise UncompilableError(f"{where(field)}: what it reads can't be seen without @needs")
+        raise UncompilableError(unseen(where(field)))
     for path in reader.needs:
         yield from followed(model, path.split("."), field, above)
 

@@ -1,7 +1,8 @@
 """What SQL leaves of an answer to Python: the methods and properties that are not said in SQL.
 
 A gap is its number and the columns that it needs, as JSON, between two control characters, which no JSON text
-contains. Each different gap is filled once a request.
+contains. Each different gap is filled once a request. What turns out to read more than it declares is no gap: the
+serializer renders it, as it would without this module.
 """
 
 from __future__ import annotations
@@ -36,14 +37,22 @@ class Column(NamedTuple):
     back: Callable[[Any], Any]
 
 
+class LeakError(Exception):
+    """A gap asked for more than its columns: this answer, and all to come, the serializer has to render."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Gap:
-    """What Python fills in: `field` reads an instance of `model` that has these columns and no others."""
+    """What Python fills in: `field` reads an instance of `model` that has these columns and no others.
+
+    Of a method or property the key is among the columns: Django loads by it what else is asked for, which is noticed.
+    """
 
     model: type[Model]
     columns: tuple[Column, ...]
     field: Bound
     lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # what fills it for anybody, by the values
+    refused: list[str] = dataclasses.field(default_factory=list)  # the queries for anything else
 
     @property
     def personal(self) -> bool:
@@ -101,7 +110,7 @@ def left_open(number: int, values: Expression) -> Expression:
 
 
 def filler(gaps: Sequence[Gap], context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-    """A function that fills the gaps of objects, each different one once."""
+    """A function that fills the gaps of objects, each different one once, or raises LeakError."""
     if not gaps:
         return lambda objects: [escaped(each).encode() for each in objects]
     read = [gap.reader(context) for gap in gaps]
@@ -114,11 +123,20 @@ def filler(gaps: Sequence[Gap], context: Mapping[str, Any]) -> Callable[[Iterabl
         filled = {(number, values): known[number].get(values) for number, values in between}
         new = [gap for gap, text in filled.items() if text is None]
         rows = json.loads(f"[{','.join([values for _, values in new])}]")
-        with no_queries():
+        refused: list[str] = []
+        with no_queries(refused):
             for (number, values), row in zip(new, rows, strict=True):
+                try:
+                    text = read[number](row)
+                except Exception:
+                    if not refused:
+                        raise
+                if refused:
+                    gaps[number].refused.append(refused[0])
+                    raise LeakError(refused[0])
                 if len(known[number]) >= MOST_KNOWN:
                     known[number].clear()
-                filled[number, values] = known[number][values] = read[number](row)
+                filled[number, values] = known[number][values] = text
         texts = chain.from_iterable(zip(pieces[::3], [*map(filled.__getitem__, between), ""], strict=True))
         written = escaped("".join(texts)).encode()  # type: ignore[arg-type]  # none is None any more
         return written.split(APART.encode()) if written else []

@@ -9,7 +9,8 @@ That holds for a view that promises it (`api.views.ShapedViewSet.steady`); any o
 
 The stamp is read before the rows. A page can so be newer than its stamp, which makes it stale one
 request too early, but not older. Inside a transaction nothing is kept or validated: what was read
-there may be rolled back, and its revision given to something else.
+there may be rolled back, and its revision given to something else. Nor are answers of which nobody knows
+what they read, as nothing tells when that changes.
 """
 
 from __future__ import annotations

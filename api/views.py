@@ -23,14 +23,16 @@ from api import keyset, parameters
 from api.compiled import Apart, Compiled, compiled_for
 from api.early import Known
 from api.filters import MOST_ID, parameters_of
+from api.gaps import LeakError
 from api.guards import objections
 from api.memo import Memo
 from api.pagecache import Freshness, answer, validated
 from api.pagination import Asked, KeysetPagination
 from api.requests import inner, url_of
 from api.selection import Selection, apply, from_request
-from api.shaping import no_queries, plan_for
+from api.shaping import is_planned, no_queries, plan_for
 from api.statements import Narrowing, conditions_of
+from querybudget import note
 
 DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
 
@@ -136,8 +138,11 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return request.auth
 
     def is_steady(self) -> bool:
-        """Whether its class promises so, and no permission depends on the object that is shown."""
-        return bool(vars(type(self)).get("steady")) and not self.guards_objects()
+        """Whether its class promises so, no permission depends on an object, and of all that it reads is known when
+        it changes.
+        """
+        promised = bool(vars(type(self)).get("steady")) and not self.guards_objects()
+        return promised and is_planned(self.get_serializer_class())
 
     def guards_objects(self) -> bool:
         plain = BasePermission.has_object_permission
@@ -168,8 +173,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def listed(self, request: Request) -> HttpResponse:
         same = f"{self.freshness(request).audience} {url_of(request.META)}"
         listing = listings.get(type(self), same) if self.is_steady() else None
-        if listing:
-            return self.listed_by_the_database(request, listing)
+        written = self.listed_by_the_database(request, listing) if listing else None
+        if written:
+            return written
         self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
         selection, order = from_request(request), self.order(request)
         compiled = self.compiled(request, selection)
@@ -179,19 +185,27 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
             listing = Listing(compiled, narrowing, asked, self.apart(request))
             if self.is_steady():
                 listings.keep(type(self), same, listing)
-            return self.listed_by_the_database(request, listing)
+            written = self.listed_by_the_database(request, listing)
+            if written:
+                return written
         plan = plan_for(self.get_serializer_class(), selection, order.columns)
         rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())).using(self.database()))
         return self.get_paginated_response(self.render(rows, selection, many=True))
 
-    def listed_by_the_database(self, request: Request, listing: Listing) -> HttpResponse:
+    def listed_by_the_database(self, request: Request, listing: Listing) -> HttpResponse | None:
+        """None where only the serializer can."""
         pagination: Any = self.paginator
         compiled, asked, context = listing.compiled, listing.asked, self.get_serializer_context()
+        if compiled.leaks:
+            return None
         given = compiled.given(context)
         page = compiled.page(
             self.database(), listing.narrowing, given, asked.order, asked.cursor, asked.limit, listing.apart
         )
-        objects = compiled.filler(context)(page.rows)
+        try:
+            objects = compiled.filler(context)(page.rows)
+        except LeakError:
+            return None
         return pagination.written_response(asked, page, objects)  # type: ignore[no-any-return]
 
     def apart(self, request: Request) -> Apart | None:
@@ -207,7 +221,9 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def compiled(self, request: Request, selection: Selection) -> Compiled | None:
         """How PostgreSQL writes them; None where the serializer renders them."""
         found = compiled_for(self.get_serializer_class(), selection) if self.written_by_database(request) else None
-        return found if isinstance(found, Compiled) else None
+        if isinstance(found, str):
+            note(f"PostgreSQL does not write this answer, which takes more queries: {found}")
+        return found if isinstance(found, Compiled) and not found.leaks else None
 
     def narrowing(self, request: Request) -> Narrowing:
         """The conditions on the rows that this user may see and this query asks for."""
@@ -260,7 +276,10 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         written = compiled.one(narrowing, compiled.given(context), key) if key <= MOST_ID else None
         if written is None:
             raise self.not_found()
-        (body,) = compiled.filler(context)([written])
+        try:
+            (body,) = compiled.filler(context)([written])
+        except LeakError:
+            return Response(self.shown(selection, key), status_code, headers=headers)
         return HttpResponse(body, "application/json", status_code, headers=headers)
 
     def not_found(self) -> NotFound:

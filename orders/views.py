@@ -192,16 +192,20 @@ class OrderExportViewSet(OrderViewSet):
             export.ndjson if renderer.format == "ndjson" else export.csv_of(self.get_serializer_class(), selection)
         )
         alias, compiled = self.database(), self.compiled(request, selection)
+        plan = plan_for(self.get_serializer_class(), selection, order.columns)
+        orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
+        serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
+        apply(selection, serializer)
+
+        def rendered(after: int = 0) -> export.Objects:
+            return export.rendered(orders[after:], serializer.to_representation)
+
         if compiled:
             context = self.get_serializer_context()
             slices = compiled.all(alias, self.narrowing(request), compiled.given(context), order, export.SLICE)
-            objects = export.written(slices, compiled.filler(context))
+            objects = export.written(slices, compiled.filler(context), rendered)
         else:
-            plan = plan_for(self.get_serializer_class(), selection, order.columns)
-            orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
-            serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
-            apply(selection, serializer)
-            objects = export.rendered(orders, serializer.to_representation)
+            objects = rendered()
         return StreamingHttpResponse(
             export.stream(alias, objects, encoding),
             content_type=f"{renderer.media_type}; charset=utf-8",
