@@ -29,7 +29,7 @@ def ours(threads: int = THREADS, module: str = "config.server", **variables: str
     """`python -m config.server`, or another module that does the same, without an access log."""
     python = str(DEPLOYED) if DEPLOYED.exists() else sys.executable
     variables |= {"DJANGO_SETTINGS_MODULE": "bench.settings", "MALLOC_ARENA_MAX": "2"}
-    return measuring.server(threads, python, module, **variables)
+    return measuring.server(threads, python, module, ROOT, **variables)
 
 
 def on_waitress(name: str) -> AbstractContextManager[Server]:

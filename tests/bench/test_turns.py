@@ -41,8 +41,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 servers = (FakeServer(1), FakeServer(2))
 
 
-def contenders() -> list[Contender]:
-    return [Contender(f"server {server.port}", server, b"GET /") for server in servers]  # type: ignore[arg-type]
+def contenders() -> tuple[Contender, Contender]:
+    one, other = (Contender(f"server {server.port}", server, b"GET /") for server in servers)  # type: ignore[arg-type]
+    return one, other
 
 
 def test_groups_are_mirrored_in_themselves_and_from_one_to_the_next(asked: list[int]) -> None:
