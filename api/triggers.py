@@ -122,8 +122,8 @@ def migrated(connection: BaseDatabaseWrapper) -> bool:
     return all(leaf in loader.applied_migrations for leaf in loader.graph.leaf_nodes() if leaf[0] in apps)
 
 
-def restore(connection: BaseDatabaseWrapper) -> list[Part]:
-    """Make what is missing or different, and raise what may have been missed. Returns what was made."""
+def restore(connection: BaseDatabaseWrapper) -> list[tuple[Part, bool]]:
+    """Make what is lacking, and raise what may have been missed. Returns what `lacking` found."""
     with transaction.atomic(connection.alias):
         found = lacking(connection)
         missed = [part.missed for part, missing in found if missing and isinstance(part, Trigger) and part.missed]
@@ -134,25 +134,25 @@ def restore(connection: BaseDatabaseWrapper) -> list[Part]:
             for part, _ in found:
                 for statement in part.statements(connection.vendor):
                     cursor.execute(statement)
-    return [part for part, _ in found]
+    return found
 
 
 def after_migrate(using: str, verbosity: int = 1, **kwargs: Any) -> None:
     """A receiver of `post_migrate`. `flush` sends it too, without a plan: it changes no table."""
     if "plan" not in kwargs:
         return
-    made = restore(connections[using])
+    restored = restore(connections[using])
     if verbosity >= 1 and "stdout" in kwargs:
-        for part in made:
-            kwargs["stdout"].write(f"  Made {part}, which was missing or another one")
+        for part, gone in restored:
+            kwargs["stdout"].write(f"  Created the {part}" if gone else f"  Replaced the {part}, which was different")
 
 
 @register(Tags.database)
 def missing(app_configs: Any, databases: Iterable[str] | None = None, **kwargs: Any) -> list[Warning]:
     """api.W001: writes go by without raising a revision, or without being refused."""
-    hint = "`manage.py migrate` makes it. Until then answers may show what is no longer so."
+    hint = "Run `manage.py migrate`, which restores it. Until then, answers may stay stale."
     return [
-        Warning(f"The {part} is {'missing' if gone else 'another one'} on {alias!r}.", hint=hint, id="api.W001")
+        Warning(f"Database {alias!r}: the {part} {'is missing' if gone else 'is different'}.", hint=hint, id="api.W001")
         for alias in databases or ()
         for part, gone in lacking(connections[alias])
     ]

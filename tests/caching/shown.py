@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -89,14 +89,14 @@ def columns(plan: Plan) -> Iterator[tuple[Path, str]]:
             yield (*lookup.split("__"), *below), name
 
 
-def related(model: type[Model], steps: list[str]) -> type[Model]:
+def related(model: type[Model], steps: Sequence[str]) -> type[Model]:
     for step in steps:
         relation: Any = attribute(model, step)
         model = relation.related_model
     return model
 
 
-def relations(model: type[Model], steps: list[str]) -> Iterator[tuple[Path, str]]:
+def relations(model: type[Model], steps: Sequence[str]) -> Iterator[tuple[Path, str]]:
     """The columns that say which rows are related, along `steps` from a row of `model`."""
     path: Path = ()
     for step in steps:

@@ -131,15 +131,16 @@ def test_what_is_declared_is_what_the_database_has() -> None:
 def test_what_is_missing_is_named_and_made(afterwards: None, loss: str, named: str, raises: str) -> None:
     everything = triggers()
     execute(loss)
-    assert f"The {named} is missing on 'default'." in warnings()
+    assert f"Database 'default': the {named} is missing." in warnings()
     before = numbers()
-    assert f"Made {named}" in migrate()
+    assert f"Created the {named}" in migrate()
     assert triggers() == everything
     assert lacking(connection) == []
     if raises:  # what was written without the trigger is seen from now on
         assert numbers()[raises] > before[raises]
     after = numbers()
-    assert "Made" not in migrate()
+    assert "the function" not in (output := migrate())
+    assert "the trigger" not in output
     assert numbers() == after
 
 
@@ -147,9 +148,12 @@ def test_an_older_definition_is_brought_up_to_date_and_nothing_else_is_touched(a
     first = import_module("orders.migrations.0003_revisions").POSTGRESQL
     _, _, rest = first.partition("CREATE FUNCTION bump_changed_user")
     execute("CREATE OR REPLACE FUNCTION bump_changed_user" + rest[: rest.index("CREATE TRIGGER")])
-    assert warnings() == ["The function bump_changed_user is another one on 'default'."]
+    assert warnings() == ["Database 'default': the function bump_changed_user is different."]
     before = numbers()
-    assert migrate().count("Made") == 1
+    output = migrate()
+    assert "Replaced the function bump_changed_user, which was different" in output
+    assert output.count("the function") == 1
+    assert "the trigger" not in output
     assert numbers() == before
 
 
@@ -189,9 +193,9 @@ HEALED_ON_SQLITE = """
 import django
 django.setup()
 from django.core.management import call_command
-from django.db import connection, models
+from django.db import connection, migrations
 from api.triggers import lacking
-from tests.orders.schema_changes import rows, numbers, triggers
+from tests.orders.schema_changes import Change, make, numbers, rows, triggers
 
 call_command("migrate", "businesses", verbosity=0)
 assert triggers() == {name for name in triggers() if name.startswith("memberships_revision")}
@@ -218,6 +222,8 @@ assert len(triggers()) == 23
 call_command("migrate", verbosity=0)
 assert triggers() == everything
 assert lacking(connection) == []
+make(Change("businesses", [migrations.RemoveField("user", "revision")]))  # which triggers name
+assert triggers() == everything
 """
 
 
