@@ -100,14 +100,15 @@ class Known:
 
     def settle(self, environ: dict[str, Any]) -> Settled | None:
         """The 304 or the kept page that answers a request, once its token is resolved; None if neither does."""
+        func: Any = self.match.func
         try:
             auth = self.authentication.auth(environ)
+            freshness = None if auth is None else func.cls.freshness_for(auth)
         except Exception:  # which stays in the environment, and is answered on the ordinary way
             return None
-        if auth is None:
+        if freshness is None:
             return None
-        func: Any = self.match.func
-        lookup = environ[LOOKUP] = look(func.cls.freshness_for(auth), self.target, self.keeps_pages, environ)
+        lookup = environ[LOOKUP] = look(freshness, self.target, self.keeps_pages, environ)
         answer = settled(lookup)
         if answer is None:
             return None
@@ -130,6 +131,7 @@ class Known:
             if identity is None:
                 return None
             request.user, request.auth = identity
+            request.auth = view.auth_of(request)
             response = getattr(view, view.action)(request, **view.kwargs)
             response = view.finalize_response(request, response)
             if isinstance(response, Response):

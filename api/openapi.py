@@ -109,8 +109,9 @@ class ProblemAutoSchema(AutoSchema):
         return isinstance(shown, serializers.BaseSerializer) and type(object_of(shown)) is view.serializer_class
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        called = getattr(getattr(self.view, getattr(self.view, "action", None) or "", None), "__name__", "")
-        return super()._is_list_view(serializer) or (called == "list" and serializer is None)
+        """Also where the view's `list` is an action of another name; other lists say `responses=…(many=True)`."""
+        method = getattr(self.view, getattr(self.view, "action", None) or "", None)
+        return super()._is_list_view(serializer) or getattr(method, "__name__", "") == "list"
 
     def _get_response_for_code(
         self, serializer: Any, status_code: Any, media_types: Any = None, direction: Any = "response"

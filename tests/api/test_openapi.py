@@ -87,6 +87,15 @@ def test_another_name_and_another_path_change_nothing(
     assert names(operation) == parameters
 
 
+def test_a_list_of_another_name_has_pages() -> None:
+    for operation, component in (
+        (document("purchases", PurchaseViewSet.as_view({"get": "browse"}))["get"], "PaginatedOrderList"),
+        (stock("stock", get="scarce")["get"], "PaginatedProductList"),
+    ):
+        (content,) = operation["responses"]["200"]["content"].values()
+        assert content["schema"] == {"$ref": f"#/components/schemas/{component}"}
+
+
 def test_nor_do_they_for_an_export_or_an_address() -> None:
     dump = document("dump", DumpViewSet.as_view({"get": "dump"}))["get"]
     assert names(dump) == SELECTION | FILTERS | {"ordering", "format"}

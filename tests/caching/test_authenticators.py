@@ -46,6 +46,16 @@ class NoScope(WithoutAuth):
         return user, "something of its own"
 
 
+class NoScopeEither(NoScope):
+    """And neither is what it finds in an environment."""
+
+    def authenticate(self, request: Any) -> Any:
+        return super().authenticate(request)
+
+    def auth(self, environ: Any) -> str:
+        return "something of its own"
+
+
 class Stricter(ScopeAuthentication):
     """Refuses whom its base lets in."""
 
@@ -119,6 +129,12 @@ def test_a_token_is_answered_as_ever_and_not_early(
 def test_so_it_is_by_the_defaults(client_of: Any, owner: User, order: Order, authenticators: list[Any]) -> None:
     serve(made(CompanyViewSet, authenticators))
     assert {response.status_code for response in answers(client_of(owner), "/orders")} == {200}
+
+
+def test_what_an_environment_tells_may_be_no_scope(client_of: Any, owner: User, order: Order) -> None:
+    serve(made(OrderViewSet, [NoScopeEither]))
+    found = answers(client_of(owner), "/orders")
+    assert [[row["id"] for row in response.json()["results"]] for response in found] == [[order.pk]] * 3
 
 
 def test_the_usual_view_is_early(client_of: Any, owner: User, order: Order) -> None:

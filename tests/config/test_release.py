@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,15 @@ def test_every_module_that_the_service_has_imported_is_part_of_it() -> None:
     ours = {each for each in ours if not {"tests", "bench"} & set(each.parts) and not each.parts[0].startswith(".")}
     assert len(ours) > 50
     assert ours <= {each.relative_to(root) for each in known}
+
+
+def test_every_package_is_checked_and_measured() -> None:
+    root = settings.BASE_DIR
+    tools = tomllib.loads((root / "pyproject.toml").read_text())["tool"]
+    packages = {each.relative_to(root).parts[0] for each in files(root) if each.parent != root and each.suffix == ".py"}
+    assert set(tools["importlinter"]["root_packages"]) == packages
+    assert set(tools["coverage"]["run"]["source"]) == packages
+    assert {*tools["mypy"]["packages"], "querybudget"} == {*packages, "tests"}  # querybudget is checked by its own
 
 
 def test_the_project_as_it_is(tmp_path: Path) -> None:
