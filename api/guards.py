@@ -49,7 +49,6 @@ def other_middleware() -> list[str]:
     return [] if given == MIDDLEWARE else [name for name in given if name not in MIDDLEWARE] or given
 
 
-@cache
 def objections(function: Any, base: Any) -> tuple[str, ...]:
     """Why each GET that a URL leads to `function` with goes all the way; nothing where a known one need not.
 

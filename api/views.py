@@ -119,6 +119,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        request.auth = self.auth_of(request)  # of nobody in particular too, who is let in
         dense = request.accepted_media_type in DENSE and request.method in SAFE_METHODS
         match: Any = request.resolver_match
         if dense and self.is_steady() and not objections(match.func, ShapedViewSet):
@@ -128,7 +129,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
-        request.auth = self.auth_of(request)
+        if request.user.is_authenticated:
+            request.auth = self.auth_of(request)
 
     def auth_of(self, request: Request) -> Any:
         """What is known of who asks, for `freshness_for()` and all else that reads `request.auth`.

@@ -49,6 +49,9 @@ SERIALIZERS = {
     ),
     "slug": of(project=serializers.SlugRelatedField("name", read_only=True)),
     "slug of a slug": of(project=serializers.SlugRelatedField("company__slug", read_only=True)),
+    "slug behind a dotted source": of(
+        owner=serializers.SlugRelatedField("slug", source="project.company", read_only=True)
+    ),
     "nullable slug": of(assignee=serializers.SlugRelatedField("username", read_only=True)),
     "slug that is a date": of(assignee=serializers.SlugRelatedField("date_joined", read_only=True)),
     "float": of("effort"),

@@ -132,7 +132,6 @@ NO_LOOPS = {
     "a_method_that_reads_its_own_row": "OrderSerializer.label reads what can't be seen; declare it: @needs(",
     "texts_of_a_relation": "OrderSerializer.addresses: ManyRelatedField has no spelling in SQL",
     "keys_of_a_relation": "OrderSerializer.addresses: ManyRelatedField has no spelling in SQL",
-    "a_dotted_source": "OrderSerializer.owner: SlugRelatedField has no spelling in SQL",
 }
 
 
