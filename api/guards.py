@@ -7,7 +7,6 @@ request goes all the way.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -74,16 +73,11 @@ def overridden(view: type[Any], base: type[Any]) -> list[str]:
 
 
 def is_undecorated(function: Any) -> bool:
-    """Whether a URL leads to what `as_view()` made, and not to something round it."""
-    made = _plain_view()
-    inner, reference = function, made
-    while reference is not None:
-        if getattr(inner, "__code__", None) is not reference.__code__:
-            return False
-        inner, reference = getattr(inner, "__wrapped__", None), getattr(reference, "__wrapped__", None)
-    return inner is None
+    """Whether a URL leads to what `as_view()` made, which `csrf_exempt` stands round, and to nothing else."""
+    made: Any = GenericViewSet.as_view({"get": "list"})
+    inside = getattr(function, "__wrapped__", None)
+    return codes(function, inside) == codes(made, made.__wrapped__)
 
 
-@cache
-def _plain_view() -> Any:
-    return GenericViewSet.as_view({"get": "list"})
+def codes(*functions: Any) -> list[Any]:
+    return [getattr(each, "__code__", None) for each in functions]
