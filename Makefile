@@ -14,8 +14,8 @@ ifneq ($(wildcard $(VENV)),)
 $(shell $(SOUND) || rm -f $(VENV)/installed $(VENV)/installed-dev)
 endif
 
-.PHONY: help run stack servers test test-full bench bench-scale tool-test tool-test-here tool-test-django61 tool-matrix lint format article packages \
-	picture openapi requirements axe clean
+.PHONY: help run stack servers test test-full bench bench-scale bench-against tool-test tool-test-here tool-test-django61 tool-matrix lint format \
+	article packages picture openapi requirements axe clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -58,6 +58,9 @@ bench: $(VENV)/installed-dev $(VENV)-peers/installed $(VENV)-deployed/installed 
 
 bench-scale: $(VENV)/installed-dev ## the same pages among 10,000 to 1,000,000 orders (BENCH_ORDERS=10000000 goes further)
 	@exec $(BIN)/python -m bench.scale $(ARGS)
+
+bench-against: $(VENV)/installed-dev ## the working tree against another revision, by turns (REV=ce452c7, ARGS="--rounds 40")
+	@exec $(BIN)/python -m bench.against $(REV) $(ARGS)
 
 tool-test: tool-test-here tool-test-django61 ## querybudget's own tests: this Django and 6.1, SQLite and PostgreSQL
 

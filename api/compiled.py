@@ -11,39 +11,44 @@ A method or property whose `@needs` gives no SQL stays Python: SQL leaves a gap 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import (
-    BooleanField,
-    Case,
-    CharField,
-    Expression,
-    F,
-    Field,
-    ForeignObject,
-    IntegerField,
-    JSONField,
-    Model,
-    OuterRef,
-    TextField,
-    When,
-)
+from django.db.models import Case, Expression, F, Field, ForeignObject, Model, OuterRef, Q, TextField, When
 from rest_framework import serializers
 
 from api import gaps, keyset
-from api.gaps import Gap
+from api.gaps import Column, Gap
 from api.selection import Selection, apply, object_of
-from api.shaping import attribute, key_of, relation_name
-from api.spelling import Bound, InSql, Joined, Spelt, Text, joined, or_null, spelling_of, spelt, stored
-from api.statements import Conditions, FirstOfEach, Narrowing, Slot, Statement, checked
+from api.shaping import attribute, key_of, relation_name, unseen
+from api.spelling import (
+    Bound,
+    InSql,
+    Joined,
+    Spelt,
+    Text,
+    as_json,
+    in_json,
+    joined,
+    key_spelling_of,
+    or_null,
+    raw_spelling_of,
+    spelling_of,
+    spelt,
+    stored,
+)
+from api.statements import Conditions, FirstOfEach, Narrowing, Row, Slot, Statement, checked
 
+READERS = (
+    serializers.Field.get_attribute,
+    serializers.ModelField.get_attribute,
+    serializers.RelatedField.get_attribute,
+)
 ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
-PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
 
 
 class UncompilableError(Exception):
@@ -63,8 +68,13 @@ class Compiled:
         """What a request brings for the slots of the expression."""
         return {name: value for each in self.written for name, value in each.values(context).items()}
 
+    @property
+    def leaks(self) -> bool:
+        """Whether a gap was found to ask for more than its columns: only the serializer can render it."""
+        return bool(self.gaps) and any(gap.refused for gap in self.gaps)
+
     def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-        """A function that fills the gaps of objects."""
+        """A function that fills the gaps of objects, or raises LeakError where one asks for more than its columns."""
         return gaps.filler(self.gaps, context)
 
     def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
@@ -82,15 +92,23 @@ class Compiled:
         limit: int,
         apart: Apart | None = None,
     ) -> keyset.Page[str]:
-        """One query for `limit` objects, their gaps open, and the one that tells whether there are more."""
+        """One query for `limit` objects, their gaps open, and the one that tells whether there are more.
+
+        Two where rows without a value begin.
+        """
         backwards = cursor is not None and cursor.backwards
         operator = order.beyond(backwards=backwards) if cursor else ""
         values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
         if apart:
             values["apart"] = apart.values
         column = apart.column if apart else ""
-        beyond = statement(self, order, operator, backwards=backwards, limit=limit + 1, apart=column)
-        rows = beyond.rows(alias, narrowing, **given, **values)
+        empty = tuple(at for at, value in enumerate(cursor.values if cursor else ()) if value is None)
+        rows: list[Row] = []
+        for at in range(len(ranges(self.model, order, operator, empty)) if cursor else 1):
+            if len(rows) <= limit:
+                place: dict[str, Any] = {"backwards": backwards, "empty": empty, "at": at}
+                beyond = statement(self, order, operator, **place, limit=limit + 1, apart=column)
+                rows += beyond.rows(alias, narrowing, **given, **values)
         page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
         return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
 
@@ -118,23 +136,36 @@ def statement(
     backwards: bool = False,
     limit: int | None = None,
     apart: str = "",
+    empty: tuple[int, ...] = (),
+    at: int = 0,
 ) -> Statement:
     """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`.
 
-    The limit is part of the text: a plan for any limit is one for many rows. `apart`: see `Apart.column`.
+    The limit is part of the text: a plan for any limit is one for many rows. `apart`: see `Apart.column`; `empty` and
+    `at`: which of the cursor's values are None, and which of the `ranges` behind it is meant.
     """
-    rows = compiled.model._base_manager.filter(Conditions())
-    columns = order.columns if order else (key_of(compiled.model),)
-    if operator:
-        rows = rows.filter(keyset.RowComparison(columns, operator, [Slot(f"value{at}") for at in range(len(columns))]))
+    model = compiled.model
+    rows = model._base_manager.filter(Conditions())
     if order is None:
-        return Statement.of(rows.values_list(compiled.expression))
-    names = order.names(backwards=backwards)
+        key = keyset.RowComparison((key_of(model),), operator, (Slot("value0"),))
+        return Statement.of((rows.filter(key) if operator else rows).values_list(compiled.expression))
+    if operator:
+        rows = rows.filter(ranges(model, order, operator, empty)[at])
+    terms, columns = order.terms(model, backwards=backwards), [each.attname for each in keyset.columns_of(model, order)]
     if apart:
-        some = rows.filter(**{apart: FirstOfEach.VALUE}).order_by(*names).values_list(*columns)
-        rows = compiled.model._base_manager.filter(FirstOfEach(some[:limit], Slot("apart")))
-    rows = rows.order_by(*names).values_list(compiled.expression, *columns)
+        some = rows.filter(**{apart: FirstOfEach.VALUE}).order_by(*terms)
+        some = some.values_list(*dict.fromkeys([*columns, model._meta.pk.attname]))
+        rows = model._base_manager.filter(FirstOfEach(some[:limit], Slot("apart")))
+    rows = rows.order_by(*terms).values_list(compiled.expression, *columns)
     return Statement.of(rows if limit is None else rows[:limit])
+
+
+@lru_cache(maxsize=1024)
+def ranges(model: type[Model], order: keyset.Order, operator: str, empty: tuple[int, ...]) -> list[Q]:
+    """Those of `api.keyset`, with a slot for each value of a cursor but the `empty` ones."""
+    columns = keyset.columns_of(model, order)
+    values = [None if at in empty else Slot(f"value{at}") for at in range(len(columns))]
+    return keyset.ranges(columns, operator, values)
 
 
 @lru_cache(maxsize=1024)  # clients choose the selection, hence the bound
@@ -217,6 +248,15 @@ class Place:
             there = here.beyond(names[-1], field, last=True)
             shown = there.object(field)
             return there.or_null(shown) if may_be_null(found) else self.optional(here, field, shown)
+        if is_plainly(field, serializers.PrimaryKeyRelatedField) and found.concrete:
+            return self.optional(here, field, here.leaf(field, found))
+        if is_plainly(field, serializers.SlugRelatedField):
+            there = here.beyond(names[-1], field, last=True)
+            slug = there.slug(field)
+            if slug is None:
+                path = [names[-1], *str(field.slug_field).split("__")]  # type: ignore[attr-defined]
+                return here.gap(field, followed(here.model, path, field, ()))
+            return there.or_null(slug) if may_be_null(found) else self.optional(here, field, slug)
         raise UncompilableError(f"{where(field)}: {type(field).__name__} has no spelling in SQL")
 
     def beyond(self, name: str, field: Bound, *, last: bool = False) -> Place:
@@ -236,32 +276,45 @@ class Place:
         missing = When(**{f"{self.prefix}{key_of(self.model)}__isnull": True}, then=Text("null"))
         return Case(missing, default=shown, output_field=TextField())
 
+    def slug(self, field: Any) -> Expression | None:
+        """The column that a SlugRelatedField shows, as it is; None where it is left to Python."""
+        here, names = self, str(field.slug_field).split("__")
+        for name in names[:-1]:
+            here = here.beyond(name, field)
+        column: Any = attribute(here.model, names[-1])
+        spelling = raw_spelling_of(column) if column is not None and column.concrete else None
+        if spelling is None:
+            return None
+        shown = spelling(F(f"{here.prefix}{column.attname}"))
+        return or_null(shown) if column.null else shown
+
     def leaf(self, field: Bound, column: Any) -> Expression:
-        if type(field).get_attribute not in (serializers.Field.get_attribute, serializers.ModelField.get_attribute):
+        if type(field).get_attribute not in READERS:
             raise UncompilableError(f"{where(field)}: {type(field).__name__} reads in a way of its own")
         if column is not None and column.concrete:
-            spelling = spelling_of(field, stored(column))
+            spelling = key_spelling_of(field, column) if column.is_relation else spelling_of(field, stored(column))
             if spelling is not None:
                 shown = spelling(F(f"{self.prefix}{column.attname}"))
                 return or_null(shown) if column.null else shown
-        in_sql = getattr(reader_of(self.model, field), "sql", None) if column is None else None
+        if column is not None:
+            return self.gap(field, [((), column)])
+        in_sql = getattr(reader_of(self.model, field), "sql", None)
         if in_sql is None:
-            return self.gap(field, column)
+            return self.gap(field, [((), self.model._meta.pk), *needed(self.model, field)])
         self.written.append(in_sql)
         return in_sql.expression(lambda name: F(f"{self.prefix}{name}"))  # type: ignore[no-any-return]
 
-    def gap(self, field: Bound, column: Any) -> Expression:
-        """Columns for Python to read; of this model only, as an instance without its relations is what it gets."""
-        read = {column} if column is not None else set(needed(self.model, field))
-        ordered = [each for each in self.model._meta.concrete_fields if each in read]
-        for each in ordered:
-            if not isinstance(stored(each), PLAIN):
+    def gap(self, field: Bound, read: Iterable[Read]) -> Expression:
+        """Columns for Python to read. (A method gets the key too, which a plan always fetches.)"""
+        columns, shown = [], []
+        for path, each in dict.fromkeys(read):
+            kind = in_json(each)
+            if kind is None:
                 raise UncompilableError(f"{where(field)}: {each.name} changes on its way through JSON")
-        self.gaps.append(Gap(self.model, tuple(each.attname for each in ordered), field))
-        values = Spelt(
-            *(F(f"{self.prefix}{each.attname}") for each in ordered), template="json_build_array(%(expressions)s)"
-        )
-        return gaps.left_open(len(self.gaps) - 1, values)
+            columns.append(Column(path, each.attname, kind))
+            shown.append(as_json(each)(F(f"{self.prefix}{'__'.join((*path, each.attname))}")))
+        self.gaps.append(Gap(self.model, tuple(columns), field))
+        return gaps.left_open(len(self.gaps) - 1, Spelt(*shown, template="json_build_array(%(expressions)s)"))
 
     def collection(self, field: serializers.ListSerializer[Any], relation: Any) -> Expression:
         model = relation.related_model
@@ -279,13 +332,26 @@ class Place:
         return joined(["[", texts, "]"])
 
 
+def is_plainly(field: Bound, kind: Any) -> bool:
+    """Whether a field is of DRF's class, or of one that represents what it reads in the same way."""
+    return isinstance(field, kind) and type(field).to_representation is kind.to_representation
+
+
 def may_be_null(relation: Any) -> bool:
     return bool(relation.null) if isinstance(relation, ForeignObject) else True
 
 
-def needed(model: type[Model], field: Bound) -> Iterator[Field[Any, Any]]:
-    """The columns of `model` that a method, or a property, of it reads by its own declaration."""
-    yield from columns_of(model, reader_of(model, field), field)
+Read = tuple[tuple[str, ...], Any]
+"""The to-one relations that lead to a row, and a column of it."""
+
+
+def needed(model: type[Model], field: Bound) -> Iterator[Read]:
+    """What a method, or a property, of `model` reads by its own declaration.
+
+    Raises:
+        UncompilableError: it declares nothing, or a collection.
+    """
+    yield from declared(model, reader_of(model, field), field, ())
 
 
 def reader_of(model: type[Model], field: Bound) -> Any:
@@ -295,15 +361,28 @@ def reader_of(model: type[Model], field: Bound) -> Any:
     return type(field) if field.source == "*" else property_of(model, field.source_attrs[-1])
 
 
-def columns_of(model: type[Model], reader: Any, field: Bound) -> Iterator[Field[Any, Any]]:
-    for path in getattr(reader, "needs", ()):
-        found = None if "." in path else attribute(model, path)
-        if found is not None and getattr(found, "concrete", False):
-            yield found  # type: ignore[misc]
-        elif found is None and "." not in path:
-            yield from columns_of(model, property_of(model, path), field)
-        else:
-            raise UncompilableError(f"{where(field)}: it needs {path}, which is not of its own row")
+def declared(model: type[Model], reader: Any, field: Bound, above: tuple[str, ...]) -> Iterator[Read]:
+    if not hasattr(reader, "needs"):
+        raise UncompilableError(unseen(where(field)))
+    for path in reader.needs:
+        yield from followed(model, path.split("."), field, above)
+
+
+def followed(model: type[Model], names: Sequence[str], field: Bound, above: tuple[str, ...]) -> Iterator[Read]:
+    name, *rest = names
+    found: Any = attribute(model, name)
+    if found is None:
+        yield from declared(model, property_of(model, name), field, above)
+    elif found.one_to_many or found.many_to_many:
+        raise UncompilableError(f"{where(field)}: it needs {name}, which are other rows")
+    else:
+        if found.concrete:
+            yield above, found
+        if found.is_relation and name == relation_name(found) and (rest or not found.concrete):
+            there: Any = found.related_model
+            yield (*above, name), there._meta.pk
+            if rest:
+                yield from followed(there, rest, field, (*above, name))
 
 
 def property_of(model: type[Model], name: str) -> Any:

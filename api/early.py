@@ -12,10 +12,11 @@ cache said and what went wrong stay with the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from django.core.exceptions import MiddlewareNotUsed
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -24,6 +25,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from api.compression import GZipMiddleware, packed
+from api.guards import other_middleware
 from api.memo import Memo
 from api.pagecache import LOOKUP, Target, look, settled, target_of
 from api.requests import url_of
@@ -78,10 +80,12 @@ class Known:
     not_modified: Kind = field(init=False, default_factory=lambda: Kind(304))
 
     @classmethod
-    def of(cls, view: Any, request: Any) -> Known:
-        """What DRF has found out for its request."""
+    def of(cls, view: Any, request: Any) -> Known | None:
+        """What DRF has found out for its request; None where who may have the answer is not asked for here as there."""
+        authentication = sole(view.get_authenticators())
+        if authentication is None:
+            return None
         target = target_of(request)
-        (authentication,) = view.get_authenticators()
         renderer, media_type, keeps = request.accepted_renderer, request.accepted_media_type, target.are_kept(view)
         return cls(request.resolver_match, authentication, renderer, media_type, target, keeps, {}, {})
 
@@ -96,14 +100,15 @@ class Known:
 
     def settle(self, environ: dict[str, Any]) -> Settled | None:
         """The 304 or the kept page that answers a request, once its token is resolved; None if neither does."""
+        func: Any = self.match.func
         try:
             auth = self.authentication.auth(environ)
+            freshness = None if auth is None else func.cls.freshness_for(auth)
         except Exception:  # which stays in the environment, and is answered on the ordinary way
             return None
-        if auth is None:
+        if freshness is None:
             return None
-        func: Any = self.match.func
-        lookup = environ[LOOKUP] = look(func.cls.freshness_for(auth), self.target, self.keeps_pages, environ)
+        lookup = environ[LOOKUP] = look(freshness, self.target, self.keeps_pages, environ)
         answer = settled(lookup)
         if answer is None:
             return None
@@ -126,6 +131,7 @@ class Known:
             if identity is None:
                 return None
             request.user, request.auth = identity
+            request.auth = view.auth_of(request)
             response = getattr(view, view.action)(request, **view.kwargs)
             response = view.finalize_response(request, response)
             if isinstance(response, Response):
@@ -140,6 +146,15 @@ class Known:
         return response  # type: ignore[no-any-return]
 
 
+def sole(authenticators: Sequence[Any]) -> Any:
+    """The one that authenticates, if what it does to an environment is what it does to a request; otherwise None."""
+    if len(authenticators) != 1:
+        return None
+    kind = type(authenticators[0])
+    first = next((each for each in kind.__mro__ if vars(each).keys() & {"auth", "authenticate"}), kind)
+    return authenticators[0] if {"auth", "authenticate"} <= vars(first).keys() else None
+
+
 known: Memo[Known] = Memo()
 
 
@@ -152,6 +167,8 @@ class EarlyMiddleware:
     """Stands inside of all middleware that differs from request to request, and outside of what adds the same."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        if other_middleware():
+            raise MiddlewareNotUsed
         self.get_response = get_response
         self.compressed = GZipMiddleware(get_response).process_response
 

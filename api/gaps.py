@@ -1,7 +1,8 @@
 """What SQL leaves of an answer to Python: the methods and properties that are not said in SQL.
 
 A gap is its number and the columns that it needs, as JSON, between two control characters, which no JSON text
-contains. Each different gap is filled once a request.
+contains. Each different gap is filled once a request. What turns out to read more than it declares is no gap: the
+serializer renders it, as it would without this module.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Expression, Model
 from django.db.models.base import ModelState
 from rest_framework import serializers
 
-from api.shaping import no_queries
+from api.shaping import attribute, no_queries
 from api.spelling import Bound, escaped, joined, spelt
 
 GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
@@ -28,14 +29,30 @@ APART = "\x03"  # between objects
 MOST_KNOWN = 10_000  # gaps of a kind that are remembered; an export has any number of them
 
 
+class Column(NamedTuple):
+    """A value that a gap needs: the to-one relations to its row, its attribute there, and its way back from JSON."""
+
+    path: tuple[str, ...]
+    name: str
+    back: Callable[[Any], Any]
+
+
+class LeakError(Exception):
+    """A gap asked for more than its columns: this answer, and all to come, the serializer has to render."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Gap:
-    """What Python fills in: `field` reads an instance of `model` that has these columns and no others."""
+    """What Python fills in: `field` reads an instance of `model` that has these columns and no others.
+
+    Of a method or property the key is among the columns: Django loads by it what else is asked for, which is noticed.
+    """
 
     model: type[Model]
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     field: Bound
     lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # what fills it for anybody, by the values
+    refused: list[str] = dataclasses.field(default_factory=list)  # the queries for anything else
 
     @property
     def personal(self) -> bool:
@@ -60,11 +77,31 @@ class Gap:
         return read
 
     def instance(self, values: Iterable[Any]) -> Model:
-        """As `from_db` makes one, without its signals and arguments: 1 µs for 20. Other columns are deferred."""
-        made = self.model.__new__(self.model)
-        made.__dict__.update(zip(self.columns, values, strict=True), _state=ModelState())
-        made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
+        """With the rows that its relations lead to. Other columns are deferred."""
+        rows: dict[tuple[str, ...], dict[str, Any]] = {(): {}}
+        for (path, name, back), value in zip(self.columns, values, strict=True):
+            rows.setdefault(path, {})[name] = None if value is None else back(value)
+        made = row(self.model, rows.pop(()))
+        for path, read in sorted(rows.items()):  # a relation's row comes before those that it leads to
+            self.attach(made, path, read)
         return made
+
+    def attach(self, made: Model, path: tuple[str, ...], read: dict[str, Any]) -> None:
+        for name in path[:-1]:
+            made = getattr(made, name)
+            if made is None:
+                return
+        relation: Any = attribute(type(made), path[-1])
+        there = relation.related_model
+        relation.set_cached_value(made, None if read[there._meta.pk.attname] is None else row(there, read))
+
+
+def row(model: type[Model], read: dict[str, Any]) -> Model:
+    """As `from_db` makes one, without its signals and arguments: 1 µs for 20."""
+    made = model.__new__(model)
+    made.__dict__.update(read, _state=ModelState())
+    made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
+    return made
 
 
 def left_open(number: int, values: Expression) -> Expression:
@@ -73,7 +110,7 @@ def left_open(number: int, values: Expression) -> Expression:
 
 
 def filler(gaps: Sequence[Gap], context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-    """A function that fills the gaps of objects, each different one once."""
+    """A function that fills the gaps of objects, each different one once, or raises LeakError."""
     if not gaps:
         return lambda objects: [escaped(each).encode() for each in objects]
     read = [gap.reader(context) for gap in gaps]
@@ -86,11 +123,20 @@ def filler(gaps: Sequence[Gap], context: Mapping[str, Any]) -> Callable[[Iterabl
         filled = {(number, values): known[number].get(values) for number, values in between}
         new = [gap for gap, text in filled.items() if text is None]
         rows = json.loads(f"[{','.join([values for _, values in new])}]")
-        with no_queries():
+        refused: list[str] = []
+        with no_queries(refused):
             for (number, values), row in zip(new, rows, strict=True):
+                try:
+                    text = read[number](row)
+                except Exception:
+                    if not refused:
+                        raise
+                if refused:
+                    gaps[number].refused.append(refused[0])
+                    raise LeakError(refused[0])
                 if len(known[number]) >= MOST_KNOWN:
                     known[number].clear()
-                filled[number, values] = known[number][values] = read[number](row)
+                filled[number, values] = known[number][values] = text
         texts = chain.from_iterable(zip(pieces[::3], [*map(filled.__getitem__, between), ""], strict=True))
         written = escaped("".join(texts)).encode()  # type: ignore[arg-type]  # none is None any more
         return written.split(APART.encode()) if written else []

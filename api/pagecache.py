@@ -5,9 +5,12 @@ stamp). Both are known after the one query that resolves the token. From them co
 which settles `If-None-Match` without touching the cache, and the test whether a kept page is fresh:
 its stamp is this request's. There is nothing to invalidate, and nothing to forget to.
 
+That holds for a view that promises it (`api.views.ShapedViewSet.steady`); any other is computed for each request.
+
 The stamp is read before the rows. A page can so be newer than its stamp, which makes it stale one
 request too early, but not older. Inside a transaction nothing is kept or validated: what was read
-there may be rolled back, and its revision given to something else.
+there may be rolled back, and its revision given to something else. Nor are answers of which nobody knows
+what they read, as nothing tells when that changes.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ PREFIX = "page"
 TALLY = "pages"
 TALLY_SECONDS = 1.0
 
+A = TypeVar("A", bound=Callable[..., Any])
 R = TypeVar("R", bound=HttpResponseBase)
 Asked = Any
 """DRF's request, or Django's with its `target`."""
@@ -89,6 +93,7 @@ class CachedView(Protocol):
 
     keeps_pages: bool
 
+    def is_steady(self) -> bool: ...
     def freshness(self, request: Asked) -> Freshness: ...
     def count(self, request: Request) -> None: ...
     def get_renderer_context(self) -> dict[str, Any]: ...
@@ -171,12 +176,18 @@ def unless_any(lookup: Lookup, response: R) -> R | HttpResponse:
     return HttpResponse(status=304, headers={name: response.headers[name] for name in ("ETag", "Cache-Status")})
 
 
+def validated(action: A) -> A:
+    """Mark a view's method that does nothing but `answer`, which a 304 or a kept page may so be instead of."""
+    action.validated = True  # type: ignore[attr-defined]
+    return action
+
+
 def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
     """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211)."""
     asked = inner(request)
     if hasattr(asked, "failure"):  # of `api.early`, which was here before
         raise asked.failure
-    if connection.in_atomic_block:
+    if connection.in_atomic_block or not view.is_steady():
         view.count(request)
         return compute(request)
     lookup = asked.META.pop(LOOKUP, None)

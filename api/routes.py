@@ -8,11 +8,17 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 
-def views(resolver: URLResolver | None = None, above: str = "/") -> Iterator[tuple[str, Any]]:
+def views() -> Iterator[tuple[str, Any]]:
     """The route of every pattern and its view, a view class where it is one."""
+    for route, callback in callbacks():
+        yield route, getattr(callback, "cls", callback)
+
+
+def callbacks(resolver: URLResolver | None = None, above: str = "/") -> Iterator[tuple[str, Any]]:
+    """The route of every pattern and the function that it leads to."""
     for pattern in (resolver or get_resolver()).url_patterns:
         route = f"{above}{pattern.pattern}"
         if isinstance(pattern, URLPattern):
-            yield route, getattr(pattern.callback, "cls", pattern.callback)
+            yield route, pattern.callback
         else:
-            yield from views(pattern, route)
+            yield from callbacks(pattern, route)

@@ -2,8 +2,9 @@
 
 `plan_of` walks the fields of a serializer instance and finds what they read: to-one relations
 become `select_related`, to-many ones a `Prefetch` with a plan of its own, plain columns `only()`.
-A method or property says what it reads with `@needs(...)`; one that does not can't be planned, and
-deriving raises. Rendering happens under `no_queries()`, so serializer and queries can't drift apart.
+A method or property says what it reads with `@needs(...)`. What does not, as DRF's documentation
+writes it, gets whole rows and may load the rest lazily; the plan says that it is `unplanned`.
+Rendering happens under `no_queries()`, so serializer and queries can't drift apart unseen.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from django.db import connections
 from django.db.models import Field, ForeignObjectRel, Model, Prefetch, QuerySet
 from rest_framework import serializers
 
-from api.selection import Selection, apply, object_of
+from api.selection import Selection, apply, expandable, object_of
 from api.spelling import InSql
+from querybudget.context import open_watches
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ M = TypeVar("M", bound=Model)
 
 
 class UnplannedFieldError(Exception):
-    """A serializer field whose reads can't be seen; the message says what to declare."""
+    """A serializer field whose reads can't be seen, where `SHAPING_GUARD` is "raise"; says what to declare."""
 
 
 class QueryWhileRenderingError(Exception):
@@ -54,17 +56,25 @@ def needs(*paths: str, sql: InSql | None = None) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to fetch for one model: columns and joins as Django lookups, collections as plans."""
+    """What to fetch for one model: columns and joins as Django lookups, collections as plans.
+
+    `unplanned`: of each part of the serializer whose reads can't be seen, a line that says so.
+    """
 
     model: type[Model]
     columns: tuple[str, ...]
     joins: tuple[str, ...]
     collections: tuple[tuple[str, Plan], ...]
     models: frozenset[type[Model]]
+    unplanned: tuple[str, ...] = ()
 
     def shape(self, queryset: QuerySet[M]) -> QuerySet[M]:
-        """`queryset` fetching what the plan says and nothing else."""
-        shaped = queryset.select_related(*self.joins) if self.joins else queryset.select_related(None)
+        """`queryset` fetching what the plan says and nothing else, but what it joins by itself for unplanned fields."""
+        shaped = queryset
+        if self.joins:
+            shaped = queryset.select_related(*self.joins)
+        elif not self.unplanned:
+            shaped = queryset.select_related(None)
         return shaped.only(*self.columns).prefetch_related(
             *(Prefetch(lookup, plan.shape(plan.model._default_manager.all())) for lookup, plan in self.collections)
         )
@@ -74,18 +84,33 @@ class Plan:
 def plan_for(
     serializer_class: type[serializers.ModelSerializer[Any]], selection: Selection, also: tuple[str, ...] = ()
 ) -> Plan:
-    """The plan of `serializer_class` after `selection`; `also` names columns that ordering or cursors read."""
+    """The plan of `serializer_class` after `selection`; `also` names columns that ordering or cursors read.
+
+    Raises:
+        UnplannedFieldError: `SHAPING_GUARD` is "raise", and a field reads something that is not a column or relation
+            and does not declare it.
+    """
     serializer = serializer_class()
     apply(selection, serializer)
-    return plan_of(serializer, also)
+    plan = plan_of(serializer, also)
+    if plan.unplanned and settings.SHAPING_GUARD == "raise":
+        raise UnplannedFieldError(plan.unplanned[0])
+    return plan
+
+
+@lru_cache(maxsize=1024)
+def is_planned(serializer_class: type[serializers.ModelSerializer[Any]]) -> bool:
+    """Whether all that `serializer_class` reads can be seen, with whatever a client expands at its top."""
+    for expand in [(), *((name,) for name in expandable(object_of(serializer_class())))]:
+        serializer = serializer_class()
+        apply(Selection(expand=expand), serializer)
+        if plan_of(serializer).unplanned:
+            return False
+    return True
 
 
 def plan_of(serializer: serializers.BaseSerializer[Any], also: Iterable[str] = ()) -> Plan:
-    """Derive the plan of a serializer instance (or of a list of them).
-
-    Raises:
-        UnplannedFieldError: a field reads something that is not a column or relation and does not declare it.
-    """
+    """Derive the plan of a serializer instance (or of a list of them)."""
     shape = object_of(serializer)
     draft = Draft(shape.Meta.model)  # type: ignore[attr-defined]
     draft.columns.update(also)
@@ -102,6 +127,7 @@ class Draft:
     joins: set[str] = field(default_factory=set)
     collections: dict[str, Draft] = field(default_factory=dict)
     models: set[type[Model]] = field(default_factory=set)
+    unplanned: list[str] = field(default_factory=list)
 
     def plan(self) -> Plan:
         collections = tuple((lookup, draft.plan()) for lookup, draft in sorted(self.collections.items()))
@@ -111,6 +137,7 @@ class Draft:
             tuple(sorted(self.joins)),
             collections,
             frozenset(self.models | {self.model}).union(*(plan.models for _, plan in collections)),
+            (*self.unplanned, *(line for _, plan in collections for line in plan.unplanned)),
         )
 
 
@@ -123,6 +150,9 @@ class Walk:
     model: type[Model]
 
     def serializer(self, serializer: serializers.Serializer[Any]) -> None:
+        kind = type(serializer)
+        if kind.to_representation is not serializers.Serializer.to_representation:
+            self.declared(kind.to_representation, f"{kind.__name__}.to_representation")
         for bound in serializer.fields.values():
             if not bound.write_only:
                 self.field(serializer, bound)
@@ -136,15 +166,22 @@ class Walk:
                 self.serializer(bound)
             else:
                 self.declared(type(bound), where)
+        elif not is_of_drf(type(bound).get_attribute):
+            self.declared(type(bound), where)
         else:
             self.path(bound.source_attrs, bound, where)
 
     def declared(self, reader: object, where: str) -> None:
         paths = getattr(reader, "needs", None)
         if paths is None:
-            raise UnplannedFieldError(f'{where} reads what can\'t be seen; declare it: @needs("column", "relation.x")')
-        for path in paths:
+            self.unseen(unseen(where))
+        for path in paths or ():
             self.path(path.split("."), None, where)
+
+    def unseen(self, line: str) -> None:
+        """Plan the whole row here: `line` says of what part nobody knows what it reads."""
+        self.draft.unplanned.append(line)
+        self.draft.columns.update(f"{self.prefix}{column.name}" for column in self.model._meta.concrete_fields)
 
     def path(self, names: list[str], bound: serializers.Field[Any, Any, Any, Any] | None, where: str) -> None:
         """Follow `names` from here; `bound` is the serializer field that reads the end, None for a declared need."""
@@ -165,7 +202,7 @@ class Walk:
         elif isinstance(bound, serializers.SlugRelatedField):
             self.join(name, found).path(str(bound.slug_field).split("__"), None, where)
         elif bound is not None and not isinstance(bound, serializers.PrimaryKeyRelatedField):
-            raise UnplannedFieldError(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
+            self.join(name, found).unseen(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
         elif found.concrete:
             self.draft.columns.add(f"{self.prefix}{name}")  # the key is a column of this side: no join
         else:
@@ -195,11 +232,22 @@ class Walk:
         if rest:
             below.path(rest, bound, where)
         elif isinstance(bound, serializers.ListSerializer):
+            if type(bound).to_representation is not serializers.ListSerializer.to_representation:
+                below.declared(type(bound).to_representation, f"{type(bound).__name__}.to_representation")
             below.serializer(object_of(bound))
         elif isinstance(each := getattr(bound, "child_relation", None), serializers.SlugRelatedField):
             below.path(str(each.slug_field).split("__"), None, where)
         elif bound is not None and not isinstance(each, serializers.PrimaryKeyRelatedField):
-            raise UnplannedFieldError(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
+            below.unseen(f"{where}: what {type(bound).__name__} reads of {name} can't be seen")
+
+
+def unseen(where: str) -> str:
+    """What to say of a part of a serializer that declares nothing."""
+    return f'{where} reads what can\'t be seen; declare it: @needs("column", "relation.x")'
+
+
+def is_of_drf(function: Callable[..., Any]) -> bool:
+    return function.__module__.startswith("rest_framework.")
 
 
 def attribute(model: type[Model], name: str) -> Field[Any, Any] | ForeignObjectRel | None:
@@ -235,17 +283,23 @@ def back_key(relation: Any) -> set[str]:
 
 
 @contextmanager
-def no_queries() -> Iterator[None]:
+def no_queries(refused: list[str] | None = None) -> Iterator[None]:
     """Forbid queries on every open connection.
 
-    A query raises QueryWhileRenderingError where `SHAPING_GUARD` is "raise"; where it is "report"
-    it is answered and logged as an error.
+    A query raises QueryWhileRenderingError where `SHAPING_GUARD` is "raise"; where it is "report" it is answered and
+    logged as an error. Where it is "budgets", as in tests, it is answered if `querybudget` watches, which tells the
+    field, the line and what to write, and raises if nobody does. With `refused` it raises whatever the setting, and
+    its SQL is put there, as code in between may catch the error.
     """
 
     def refuse(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        if settings.SHAPING_GUARD == "raise":
+        guard = settings.SHAPING_GUARD
+        if refused is not None:
+            refused.append(sql)
+        if refused is not None or guard == "raise" or (guard == "budgets" and not open_watches()):
             raise QueryWhileRenderingError(f"rendering asked for what the plan did not fetch: {sql}")
-        logger.error("query while rendering, not in the plan: %s", sql)
+        if guard == "report":
+            logger.error("query while rendering, not in the plan: %s", sql)
         return execute(sql, params, many, context)
 
     with ExitStack() as stack:

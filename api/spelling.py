@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import (
     BooleanField,
     CharField,
     DateField,
     DateTimeField,
     DecimalField,
+    DurationField,
     Expression,
     F,
     Field,
+    FloatField,
     ForeignKey,
     Func,
     GeneratedField,
     IntegerField,
+    JSONField,
     Subquery,
     TextField,
+    TimeField,
+    UUIDField,
 )
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
@@ -34,6 +42,7 @@ ISO = "iso-8601"
 
 Bound = serializers.Field[Any, Any, Any, Any]
 Spelling = Callable[[F], Expression]
+Back = Callable[[Any], Any]
 
 
 def nothing(context: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -54,10 +63,58 @@ class InSql:
 
 def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
     """How SQL writes `column` as `field` does; None where it is left to the field."""
+    if hasattr(column, "from_db_value"):  # what the database has is not what the field gets
+        return None
     for kind, matches, spelling in SPELLINGS:
         if type(field).to_representation is kind.to_representation and isinstance(field, kind):
             return spelling if matches(field, column) else None
     return None
+
+
+def raw_spelling_of(column: Any) -> Spelling | None:
+    """How SQL writes a column's value as the renderer does, with no field between; None where it can't."""
+    kind = stored(column)
+    if hasattr(kind, "from_db_value"):
+        return None
+    return next((spelling for of, spelling in RAW if isinstance(kind, of)), None)
+
+
+def key_spelling_of(field: Any, column: Any) -> Spelling | None:
+    """How SQL writes a foreign key as `field` does: DRF's own for it, without a `pk_field`, shows it as it is."""
+    kind, related = type(field).to_representation, serializers.PrimaryKeyRelatedField
+    is_plain = isinstance(field, related) and kind is related.to_representation and field.pk_field is None
+    return raw_spelling_of(column) if is_plain else spelling_of(field, stored(column))
+
+
+def as_json(column: Any) -> Spelling:
+    """How a column's value goes into JSON for Python to read; `in_json` has the way back."""
+    return number if isinstance(stored(column), PLAIN) else as_text
+
+
+def in_json(column: Any) -> Back | None:
+    """What makes of `as_json`'s value the one that Django would have read; None for types that may change there."""
+    kind: Any = stored(column)
+    if isinstance(kind, JSONField):
+        return same if kind.decoder is None and type(kind).from_db_value is JSONField.from_db_value else None
+    back: Back = same
+    if isinstance(kind, DateTimeField):
+        back = partial(moment_of, kind)
+    elif isinstance(kind, CONVERTED):
+        back = kind.to_python
+    elif not isinstance(kind, PLAIN):
+        return None
+    if hasattr(kind, "from_db_value"):
+        return lambda value: kind.from_db_value(None if value is None else back(value), None, connection)
+    return back
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def moment_of(column: Any, text: str) -> Any:
+    moment = column.to_python(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment
 
 
 def stored(column: Any) -> Field[Any, Any]:
@@ -76,6 +133,10 @@ def text(column: Expression | F) -> Expression:
 
 def number(column: F) -> Expression:
     return Spelt(column, template="%(expressions)s")
+
+
+def as_text(column: F) -> Expression:
+    return Spelt(column, template="(%(expressions)s)::text")
 
 
 def boolean(column: F) -> Expression:
@@ -113,6 +174,10 @@ def big_number_fits(field: Any, column: Any) -> bool:
     return isinstance(column, IntegerField) and not as_text
 
 
+def is_verbose(field: Any, column: Any) -> bool:
+    return isinstance(column, UUIDField) and field.uuid_format == "hex_verbose"
+
+
 def is_text(field: Any, column: Any) -> bool:
     return isinstance(column, (CharField, TextField))
 
@@ -130,8 +195,19 @@ SPELLINGS: list[tuple[type[Bound], Callable[[Any, Any], bool], Spelling]] = [
     (serializers.DecimalField, decimal_fits, decimal),
     (serializers.DateTimeField, moment_fits, moment),
     (serializers.DateField, date_fits, text),
+    (serializers.UUIDField, is_verbose, text),
     (serializers.ModelField, lambda field, column: type(column) is DateField, text),
 ]
+
+RAW: list[tuple[type[Field[Any, Any]], Spelling]] = [
+    (IntegerField, number),
+    (BooleanField, boolean),
+    (UUIDField, text),
+    (CharField, text),
+    (TextField, text),
+]
+PLAIN = (IntegerField, CharField, TextField, BooleanField, JSONField)  # columns whose JSON gives their value back
+CONVERTED = (DecimalField, DateField, TimeField, DurationField, UUIDField, FloatField)  # whose text does
 
 
 # --- SQL

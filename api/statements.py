@@ -7,7 +7,7 @@ and put there; other values stand in `Slot`s. Values are bound, never written in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import BooleanField, Expression, F, Func, QuerySet, Value
-from django.db.models.expressions import RawSQL
+from django.db.models.expressions import OrderBy, RawSQL
 
 from api.memo import MOST
 from api.postgresql.planned import Planned, Template
@@ -82,15 +82,22 @@ class FirstOfEach(Func):
 
     def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
         (key, _), (values, listed) = map(compiler.compile, self.source_expressions)
-        some, parameters = self.query.get_compiler(connection=connection).as_sql()
+        inside = self.query.get_compiler(connection=connection)
+        some, parameters = inside.as_sql()
         quoted = connection.ops.quote_name
-        order = ", ".join(
-            f'"some".{quoted(name.lstrip("-"))} {"DESC" if name[0] == "-" else "ASC"}' for name in self.query.order_by
-        )
+        names = {each.target.attname: quoted(alias or each.target.column) for each, _, alias in inside.select}
+        order = ", ".join(f'"some".{ordered(term, names)}' for term in self.query.order_by)
         found = f'unnest({values}::bigint[]) AS "value"("each"), LATERAL ({some}) AS "some"'
         first = f"ORDER BY {order} LIMIT {self.query.high_mark}"
-        sql = f'{key} IN (SELECT "some".{quoted(self.query.model._meta.pk.column)} FROM {found} {first})'  # noqa: S608 names
+        sql = f'{key} IN (SELECT "some".{names[self.query.model._meta.pk.attname]} FROM {found} {first})'  # noqa: S608 names
         return sql, (*listed, *parameters)
+
+
+def ordered(term: str | OrderBy, names: Mapping[str, str]) -> str:
+    """A term of a queryset's order, which is one column's. `names`: what SQL calls the columns."""
+    by: Any = OrderBy(F(term.lstrip("-")), descending=term[0] == "-") if isinstance(term, str) else term
+    nulls = " NULLS FIRST" if by.nulls_first else " NULLS LAST" if by.nulls_last else ""
+    return f"{names[by.expression.name]} {'DESC' if by.descending else 'ASC'}{nulls}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

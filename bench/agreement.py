@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from bench.contenders import Answer, BenchError, ask
-from bench.data import World
 from config.measuring import Server
+
+if TYPE_CHECKING:  # models, for which Django has to be set up
+    from bench.data import World
 
 
 def check_pages(servers: Mapping[str, tuple[Server, str]], token: str) -> None:

@@ -29,7 +29,7 @@ def ours(threads: int = THREADS, module: str = "config.server", **variables: str
     """`python -m config.server`, or another module that does the same, without an access log."""
     python = str(DEPLOYED) if DEPLOYED.exists() else sys.executable
     variables |= {"DJANGO_SETTINGS_MODULE": "bench.settings", "MALLOC_ARENA_MAX": "2"}
-    return measuring.server(threads, python, module, **variables)
+    return measuring.server(threads, python, module, ROOT, **variables)
 
 
 def on_waitress(name: str) -> AbstractContextManager[Server]:
@@ -92,3 +92,10 @@ def ask(
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
         connection.close()
+
+
+def expect(server: Server, target: str, token: str, cache_status: str, headers: Mapping[str, str] = NONE) -> None:
+    """Raises BenchError unless ours says that it does what is to be measured."""
+    said = ask(server, target, token, headers).headers.get("cache-status", "none")
+    if not said.startswith(cache_status):
+        raise BenchError(f"Cache-Status is {said!r}, not {cache_status!r}")

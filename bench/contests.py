@@ -6,19 +6,32 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from bench import agreement, switched
-from bench.contenders import ANEW, NONE, UNKEPT, BenchError, Contender, ask, get, on_uvicorn, on_waitress, ours, post
+from bench.contenders import (
+    ANEW,
+    NONE,
+    UNKEPT,
+    BenchError,
+    Contender,
+    ask,
+    expect,
+    get,
+    on_uvicorn,
+    on_waitress,
+    ours,
+    post,
+)
 from bench.data import World
 from bench.report import Table
 from bench.rounds import Figures, Pace, interleaved, load, ratio
 from bench.walk import walk
 from config.limits import MB
-from config.measuring import ROOT, Server
+from config.measuring import ROOT
 
 CLIENTS = 8
 PAGE = "/api/orders"
@@ -275,13 +288,6 @@ def counting(bench: Bench) -> Result:
 
 
 # --- What they share
-
-
-def expect(server: Server, target: str, token: str, cache_status: str, headers: Mapping[str, str] = NONE) -> None:
-    """Raises BenchError unless ours says that it does what is to be measured."""
-    said = ask(server, target, token, headers).headers.get("cache-status", "none")
-    if not said.startswith(cache_status):
-        raise BenchError(f"Cache-Status is {said!r}, not {cache_status!r}")
 
 
 def company_of(token: str) -> str:

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -19,15 +20,19 @@ from config.load import LoadError, closed_loop
 
 def main() -> None:
     task = json.load(sys.stdin)
-    template, numbers, run = task["request"].encode(), count(), uuid.uuid4().hex
-
-    def numbered() -> bytes:
-        return template.replace(b"{number}", f"{run}-{next(numbers)}".encode())
-
+    template = task["request"].encode()
     try:
-        print(json.dumps(measure(task, numbered if b"{number}" in template else lambda: template)))
+        print(json.dumps(measure(task, numbered(template))))
     except LoadError as problem:
         sys.exit(f"{template.split(b' HTTP')[0].decode()} {problem}")
+
+
+def numbered(template: bytes) -> Callable[[], bytes]:
+    """Gives the request, with a number that nobody had before in place of each `{number}`."""
+    if b"{number}" not in template:
+        return lambda: template
+    numbers, run = count(), uuid.uuid4().hex
+    return lambda: template.replace(b"{number}", f"{run}-{next(numbers)}".encode())
 
 
 def measure(task: dict[str, Any], request: Any) -> dict[str, float]:

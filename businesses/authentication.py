@@ -137,6 +137,17 @@ def find(token: str) -> Found:
     return whose(now.grants, json.dumps([*revisions.items()])[1:-1], catalogue, *user)
 
 
+def scope_for(user: Any) -> Scope:
+    """The scope of who came without a token: by a session, or as nobody in particular. Two queries."""
+    known_user = isinstance(user, User)
+    memberships = Membership.objects.filter(user=user.pk if known_user else 0)
+    read = list(memberships.values_list(*MEMBERSHIP_COLUMNS))
+    catalogue = Revision.objects.filter(name=Revision.CATALOGUE).values_list("value", flat=True).first()
+    revisions = {company: revision for company, _, _, revision in read}
+    mine = (user.pk, user.revision) if known_user else (0, 0)
+    return Scope(mine[0], granted(read), revisions, mine[1], catalogue or 0)
+
+
 @lru_cache(maxsize=128)
 def whose(grants: Grants, companies: str, catalogue: int | None, *user: Any) -> Found:
     """The same object for the same state, with what its scope has found out of itself."""

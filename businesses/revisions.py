@@ -7,7 +7,7 @@ lists, the `version` of a written order and a change feed. (Measured with 8 conc
 poller on `updated_at` missed 33 of 500 rows, one on a plain sequence 171, on the revision none.)
 
 Services call `bump` or `bump_of`, which give them the number to stamp orders with. Whoever else writes is seen to
-by triggers: migration `orders.0003_revisions` says which tables show where.
+by triggers: `orders.triggers` says which tables show where.
 """
 
 from __future__ import annotations

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import authenticate
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.authentication import get_authorization_header
@@ -16,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import keyset, parameters, throttling
+from api.openapi import problems
 from api.pagecache import Freshness
 from api.requests import inner
 from api.views import ApiView, ShapedViewSet
 from businesses import services, tokens
+from businesses.authentication import scope_for
 from businesses.filters import CompanyFilter, OfficeFilter
 from businesses.models import Address, Company, Office, User
 from businesses.scope import Scope
@@ -43,6 +42,11 @@ class ScopedViewSet(ShapedViewSet):
         scope: Scope = self.request.auth  # type: ignore[assignment]
         return scope
 
+    def auth_of(self, request: Request) -> Scope:
+        """The scope that came with the token, or else that of the user."""
+        auth: object = request.auth
+        return auth if isinstance(auth, Scope) else scope_for(request.user)
+
     @classmethod
     def freshness_for(cls, auth: Scope) -> Freshness:
         return Freshness(auth.audience, auth.stamp)
@@ -61,6 +65,7 @@ class OwnViewSet(ScopedViewSet):
 class CompanyViewSet(ScopedViewSet):
     """The companies of which you may see at least one office."""
 
+    steady = True
     queryset = Company.objects.none()
     serializer_class = CompanySerializer
     filterset_class = CompanyFilter
@@ -73,6 +78,7 @@ class CompanyViewSet(ScopedViewSet):
 class OfficeViewSet(ScopedViewSet):
     """The offices that you may see."""
 
+    steady = True
     queryset = Office.objects.none()
     serializer_class = OfficeSerializer
     filterset_class = OfficeFilter
@@ -85,6 +91,7 @@ class OfficeViewSet(ScopedViewSet):
 class AddressViewSet(OwnViewSet):
     """Your own addresses. At most one is active; new orders go there."""
 
+    steady = True
     queryset = Address.objects.none()
     serializer_class = AddressSerializer
     orderings = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
@@ -92,6 +99,7 @@ class AddressViewSet(OwnViewSet):
     def visible(self) -> QuerySet[Address]:
         return Address.objects.filter(user=self.request.user.pk)
 
+    @extend_schema(responses={201: AddressSerializer})
     def create(self, request: Request) -> HttpResponse:
         self.check_selection(request)
         return self.save(Address(), status.HTTP_201_CREATED)
@@ -101,6 +109,7 @@ class AddressViewSet(OwnViewSet):
         address = self.visible().filter(pk=id).first()
         if address is None:
             raise NotFound("There is no such address, or not for you.")
+        self.check_object_permissions(request, address)
         return self.save(address)
 
     def save(self, address: Address, status_code: int = status.HTTP_200_OK) -> HttpResponse:
@@ -114,15 +123,16 @@ class AddressViewSet(OwnViewSet):
 class MeViewSet(OwnViewSet):
     """You, your memberships and your active address."""
 
+    steady = True
     queryset = User.objects.none()
     serializer_class = MeSerializer
 
     def visible(self) -> QuerySet[User]:
         return User.objects.all()
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.kwargs["id"] = request.user.pk
-        return super().retrieve(request, *args, **kwargs)
+    def key(self) -> int:
+        key: int = self.request.user.pk  # type: ignore[assignment]
+        return key
 
 
 class LoginView(ApiView):
@@ -131,7 +141,7 @@ class LoginView(ApiView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(request=LoginSerializer, responses={200: TokenSerializer}, auth=[])
+    @extend_schema(request=LoginSerializer, responses={200: TokenSerializer} | problems(401), auth=[])
     def post(self, request: Request) -> Response:
         parameters.check(request, {"format"})
         serializer = LoginSerializer(data=request.data)
@@ -161,5 +171,7 @@ class LogoutView(ApiView):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         parameters.check(request, {"format"})
+        if not isinstance(request.auth, Scope):
+            raise AuthenticationFailed("This request has no token that could be made worthless.")
         tokens.revoke(get_authorization_header(request).split()[1].decode("ascii"))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.http import HttpRequest, HttpResponse
 
 from api.early import Known, Settled, known_for
+from api.guards import other_middleware
 from api.watchdog import watchdog
 from config.deadline import GRACE_SECONDS
 from config.middleware import request_id
@@ -48,13 +49,14 @@ class Front(WSGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_passed = bool(other_middleware())  # which every request has to come to
         counted = "querybudget.middleware.QueryBudgetMiddleware" in settings.MIDDLEWARE
         self.settle: Callable[[Known, dict[str, Any]], Settled | None] = Known.settle
         if counted:
             self.settle = QueryBudgetMiddleware(self.get_response).ahead(Known.settle, self.as_django)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        found = known_for(environ)
+        found = None if self.is_passed else known_for(environ)
         answer = self.answer(found, environ) if found and WANTED not in environ else None
         if answer is None:
             return super().__call__(environ, start_response)

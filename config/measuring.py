@@ -100,19 +100,25 @@ class Server:
 
 
 @contextmanager
-def server(threads: int, python: str = sys.executable, module: str = "config.server", **more: str) -> Iterator[Server]:
-    """Start one on the configured database, stop it at the end. Raises MeasuringError where it does not start."""
+def server(
+    threads: int, python: str = sys.executable, module: str = "config.server", folder: Path = ROOT, **more: str
+) -> Iterator[Server]:
+    """Start the one in `folder` on the configured database, stop it at the end.
+
+    Raises:
+        MeasuringError: it does not start.
+    """
     variables = VARIABLES | {"WEB_THREADS": str(threads), "SECRET_KEY": secrets.token_hex(32)} | more
-    with started([python, "-m", module], variables) as running:
+    with started([python, "-m", module], variables, folder) as running:
         yield running
 
 
 @contextmanager
-def started(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[Server]:
-    """A process that prints "serving on HOST:PORT". Raises MeasuringError where it does not."""
+def started(command: Sequence[str], variables: Mapping[str, str], folder: Path = ROOT) -> Iterator[Server]:
+    """A process in `folder` that prints "serving on HOST:PORT". Raises MeasuringError where it does not."""
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(  # noqa: S603 a server of ours or a peer of it
-            command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output
+            command, cwd=folder, env=os.environ | variables, stdout=output, stderr=output
         )
         try:
             yield Server(process.pid, port_of(process, output))

@@ -110,6 +110,8 @@ for database in DATABASES.values():
     options = SQLITE
     if database["ENGINE"] == "django.db.backends.postgresql":
         database["ENGINE"], options = "api.postgresql", POSTGRESQL
+    elif database["ENGINE"] == "django.db.backends.sqlite3":
+        database["ENGINE"] = "api.sqlite"
     database["OPTIONS"] = options | database.get("OPTIONS", {})
 
 REDIS_URL = env.text("REDIS_URL")
@@ -200,8 +202,9 @@ THROTTLES = {  # name: (requests, seconds)
     "login-address": (env.integer("THROTTLE_LOGIN_ADDRESS", 30, least=1), 60),
     "login-user": (env.integer("THROTTLE_LOGIN_USER", 10, least=1), 60),
 }
-# A query while rendering: "raise" in tests and development, "report" (answer and log) in production.
-SHAPING_GUARD = env.choice("SHAPING_GUARD", ("raise", "report"), "raise" if DEBUG else "report")
+# A query while rendering is answered and logged ("report"), an error ("raise"), or told by the query budgets where they
+# watch and an error elsewhere ("budgets", in tests).
+SHAPING_GUARD = env.choice("SHAPING_GUARD", ("raise", "report", "budgets"), "report")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["businesses.authentication.ScopeAuthentication"],

@@ -16,7 +16,8 @@ from rest_framework.response import Response
 
 from api import idempotency, keyset
 from api.compiled import Apart
-from api.pagecache import Freshness, answer
+from api.openapi import problems
+from api.pagecache import Freshness, answer, validated
 from api.selection import apply, from_request
 from api.shaping import plan_for
 from api.spelling import escaped, spelt
@@ -55,6 +56,7 @@ GROUP_BY = OpenApiParameter("group_by", OpenApiTypes.STR, required=True, enum=li
 class OrderViewSet(ScopedViewSet):
     """The orders of the companies and offices that you may see."""
 
+    steady = True
     queryset = Order.objects.none()
     serializer_class = OrderSerializer
     filterset_class = OrderFilter
@@ -103,7 +105,11 @@ class OrderViewSet(ScopedViewSet):
         (company,) = companies
         return company
 
-    @extend_schema(request=OrderCreateSerializer, responses={201: OrderSerializer}, parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(
+        request=OrderCreateSerializer,
+        responses={201: OrderSerializer} | problems(403, 422),
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def create(self, request: Request) -> HttpResponse:
         """Place an order. Prices and names come from the catalogue."""
         self.check_selection(request)
@@ -118,7 +124,7 @@ class OrderViewSet(ScopedViewSet):
             headers["Idempotent-Replayed"] = "true"
         return self.written(placed.order, status.HTTP_201_CREATED, **headers)
 
-    @extend_schema(request=OrderEditSerializer, responses={200: OrderSerializer})
+    @extend_schema(request=OrderEditSerializer, responses={200: OrderSerializer} | problems(403, 409))
     def partial_update(self, request: Request, id: int) -> HttpResponse:
         """Change the lines of a placed order, or where it goes."""
         order = self.to_change(request, id)
@@ -127,7 +133,7 @@ class OrderViewSet(ScopedViewSet):
         services.edit(scope=self.scope, order=order, **serializer.validated_data)
         return self.written(order)
 
-    @extend_schema(request=TransitionSerializer, responses={200: OrderSerializer})
+    @extend_schema(request=TransitionSerializer, responses={200: OrderSerializer} | problems(403, 409))
     def transition(self, request: Request, id: int) -> HttpResponse:
         """Approve, fulfil or cancel an order."""
         order = self.to_change(request, id)
@@ -142,9 +148,11 @@ class OrderViewSet(ScopedViewSet):
         order = self.visible().filter(pk=key).only("company", "office", "placed_by").first()
         if order is None:
             raise NotFound("There is no such order, or not for you.")
+        self.check_object_permissions(request, order)
         return order
 
-    @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY])
+    @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY], filters=True)
+    @validated
     def summary(self, request: Request) -> HttpResponseBase:
         """Counts and totals of the matching orders, for each group and currency."""
         return answer(self, request, self.summarised)
@@ -159,17 +167,20 @@ class OrderViewSet(ScopedViewSet):
             results = escaped(",".join(written for (written,) in groups)).encode()
             body = b'{"group_by":%b,"results":[%b]}' % (spelt(group_by).encode(), results)
             return HttpResponse(body, content_type="application/json")
-        rows = summarise(self.filter_queryset(self.get_queryset()), group_by)
+        rows = summarise(self.filter_queryset(self.get_queryset()).using(self.database()), group_by)
         return Response(SummarySerializer({"group_by": group_by, "results": rows}).data)
 
 
 class OrderExportViewSet(OrderViewSet):
     """Every matching order as a stream."""
 
+    steady = True
     renderer_classes = [export.NDJSONRenderer, export.CSVRenderer]
     pagination_class = None  # type: ignore[assignment]
     keeps_pages = False
 
+    @extend_schema(filters=True)
+    @validated
     def export(self, request: Request) -> HttpResponseBase:
         return answer(self, request, self.exported)
 
@@ -177,18 +188,24 @@ class OrderExportViewSet(OrderViewSet):
         self.check_parameters(request, {"ordering", "fields", "expand", "format"})
         selection, order = from_request(request), self.order(request)
         renderer = request.accepted_renderer
-        encoding = export.ndjson if renderer.format == "ndjson" else export.csv_of(self.serializer_class, selection)
+        encoding = (
+            export.ndjson if renderer.format == "ndjson" else export.csv_of(self.get_serializer_class(), selection)
+        )
         alias, compiled = self.database(), self.compiled(request, selection)
+        plan = plan_for(self.get_serializer_class(), selection, order.columns)
+        orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
+        serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
+        apply(selection, serializer)
+
+        def rendered(after: int = 0) -> export.Objects:
+            return export.rendered(orders[after:], serializer.to_representation)
+
         if compiled:
             context = self.get_serializer_context()
             slices = compiled.all(alias, self.narrowing(request), compiled.given(context), order, export.SLICE)
-            objects = export.written(slices, compiled.filler(context))
+            objects = export.written(slices, compiled.filler(context), rendered)
         else:
-            plan = plan_for(self.serializer_class, selection, order.columns)
-            orders = plan.shape(self.filter_queryset(self.visible().using(alias))).order_by(*order.names())
-            serializer: Any = self.serializer_class(many=True, context=self.get_serializer_context())
-            apply(selection, serializer)
-            objects = export.rendered(orders, serializer.to_representation)
+            objects = rendered()
         return StreamingHttpResponse(
             export.stream(alias, objects, encoding),
             content_type=f"{renderer.media_type}; charset=utf-8",
@@ -199,6 +216,7 @@ class OrderExportViewSet(OrderViewSet):
 class OrderEventViewSet(ScopedViewSet):
     """What happened to an order, oldest first."""
 
+    steady = True
     queryset = OrderEvent.objects.none()
     serializer_class = OrderEventSerializer
     orderings = BY_ID
@@ -219,6 +237,7 @@ class OrderEventViewSet(ScopedViewSet):
 class ProductViewSet(ScopedViewSet):
     """The catalogue. Inactive products can't be ordered any more."""
 
+    steady = True
     queryset = Product.objects.none()
     serializer_class = ProductSerializer
     filterset_class = ProductFilter

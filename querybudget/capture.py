@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from querybudget import hooks
-from querybudget.context import everywhere, listening
+from querybudget.context import everywhere, listening, open_watches
 from querybudget.counting import Count
 from querybudget.findings import Finding, find
 from querybudget.hooks import UnseenQueriesError
@@ -32,6 +32,7 @@ class Watch(Count):
 
     `queries`: in the order in which they ended; empty when `detail` is off. `count` and `seconds`:
     number and time of the queries that are not control statements. `audited`: what was fetched and read.
+    `notes`: what the watched code said by `note`, as keys.
     `rows`: dictionaries and tuples of `values()` with their origins, by id, while it is open.
     """
 
@@ -43,6 +44,7 @@ class Watch(Count):
     closed: bool = True
     audited: Audit | None = None
     rows: dict[int, tuple[object, Origin]] = field(default_factory=dict, repr=False)
+    notes: dict[str, None] = field(default_factory=dict)
     _token: Token[tuple[Count, ...]] | None = field(default=None, repr=False)
 
     @property
@@ -134,3 +136,13 @@ def watch(*, detail: bool = True, process_wide: bool = False, audit: bool = Fals
             "unused_eager_load"; makes the watched code several times slower, and keeps its rows.
     """
     return Watch(detail=detail or audit, process_wide=process_wide, audited=Audit() if audit else None)
+
+
+def note(line: str) -> None:
+    """Say something of the code that runs now, in one line of the message of a test whose request breaks its budget.
+
+    For what the queries don't show, such as why they are made at all. Where nobody watches it costs nothing.
+    """
+    for watch in open_watches():
+        if watch.detail:
+            watch.notes[line] = None

@@ -33,8 +33,9 @@ class Count:
     detail: bool = False
     process_wide: bool = False
     audited: Audit | None = None
-    queries: list[Query]  # with `detail` only, as `rows`
+    queries: list[Query]  # with `detail` only, as `rows` and `notes`
     rows: dict[int, tuple[object, Origin]]
+    notes: dict[str, None]
 
     def __init__(self, count: int = 0, seconds: float = 0.0) -> None:
         self.count, self.seconds, self.closed, self.carried = count, seconds, False, False

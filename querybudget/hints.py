@@ -33,8 +33,11 @@ def related_through(queryset: Any) -> tuple[Any, Relation | None]:
     hints = getattr(queryset, "_hints", None)
     if isinstance(hints, Hints):
         return hints.source, (type(hints.source), hints.accessor)
-    instance: Any = hints.get("instance") if hints else None
-    for foreign_key in getattr(queryset, "_known_related_objects", ()):
+    for foreign_key, instances in getattr(queryset, "_known_related_objects", {}).items():
+        if len(instances) != 1:
+            break
+        # Not the hints' instance: all that a `Prefetch` with a queryset has filled share the hints of the last one.
+        instance: Any = next(iter(instances.values()))
         return instance, (type(instance), foreign_key.remote_field.get_accessor_name())
     return None, None
 

@@ -46,6 +46,17 @@ def _evaluating(original: Any) -> Any:
     return evaluate
 
 
+def _iterating(original: Any) -> Any:
+    """Its query is made by whoever asks for the first row, on a line of its own."""
+
+    def iterate(self: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
+        if changes := _changes.get():
+            _apply(self, changes)
+        yield from original(self, *arguments, **named)
+
+    return iterate
+
+
 def _answering(operation: str) -> Any:
     def around(original: Any) -> Any:
         def answer(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -63,7 +74,7 @@ def _answering(operation: str) -> Any:
 
 _patches = Patches(
     (QuerySet, "_fetch_all", _evaluating),
-    (QuerySet, "_iterator", _evaluating),
+    (QuerySet, "_iterator", _iterating),
     *((QuerySet, name, _answering(name)) for name in ("count", "exists", "aggregate")),
 )
 

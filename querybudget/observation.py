@@ -21,6 +21,7 @@ class Observation:
     out. `rows`: the most rows that a single read returned; one row hides an N+1, however many
     queries return one. `totals`: rows of all reads of a label. `places`: where a label's queries
     came from, "file:line", with their number. `findings`: what is wrong with them, dearest first.
+    `notes`: what the code said by `note`.
     """
 
     endpoint: str
@@ -30,9 +31,10 @@ class Observation:
     totals: Mapping[str, int]
     places: Mapping[str, Mapping[str, int]]
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, endpoint: str, test: str, queries: Sequence[Query]) -> Observation:
+    def of(cls, endpoint: str, test: str, queries: Sequence[Query], notes: Iterable[str] = ()) -> Observation:
         """The observation of the `queries` of one request."""
         counts: Counter[str] = Counter()
         totals: Counter[str] = Counter()
@@ -47,7 +49,7 @@ class Observation:
             if query.kind == "read":
                 totals[label] += query.rows
                 rows = max(rows, query.rows)
-        return cls(endpoint, test, counts, rows, totals, places, tuple(find(queries)))
+        return cls(endpoint, test, counts, rows, totals, places, tuple(find(queries)), tuple(notes))
 
     def queries(self, budget: Budget | None = None) -> int:
         """How many count against `budget`: all but those of the shapes that it knows."""

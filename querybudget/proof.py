@@ -24,8 +24,9 @@ WORTH_NAMING = 0.25
 def proof(request: HttpRequest | None, count: int) -> list[str]:
     """Lines for the message of a failing test; none where the request can't be made again.
 
-    `count`: the queries that the test saw. Only safe methods are tried, and what they write all the same
-    is rolled back. It ends after `PATIENCE`, reaches no other machine, and raises nothing.
+    `count`: the queries that the test saw; of its first request a process may remember something, and make fewer.
+    Only safe methods are tried, and what they write all the same is rolled back. It ends after `PATIENCE`, reaches no
+    other machine, and raises nothing.
     """
     if not isinstance(request, WSGIRequest) or request.method not in ("GET", "HEAD"):
         return []
@@ -38,11 +39,12 @@ def proof(request: HttpRequest | None, count: int) -> list[str]:
 
     try:
         with offline():
-            start = again()
-            if start.count != count:
-                return [f"Not proven: made again, the request makes {start.count} queries instead of {count}."]
             ladder = climb(again)
-            return [*told(ladder), *told_dearest(again, ladder)]
+            lines = [*told(ladder), *told_dearest(again, ladder)]
+            if ladder.start.count == count:
+                return lines
+            differs = f"made again, the request makes {ladder.start.count} queries instead of {count}."
+            return [f"M{differs[1:]}", *lines] if ladder.rungs else [f"Not proven: {differs}"]
     except _TooLongError as error:
         return [f"Not proven: {error}."]
     except KeyboardInterrupt:

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.http import HttpRequest
 
 from querybudget.advice import Change
@@ -20,7 +22,7 @@ from querybudget.isolation import caches_untouched
 from querybudget.loading import applied
 from querybudget.query import Query
 from querybudget.reads import Audit
-from querybudget.requests import unmeasured
+from querybudget.requests import ASKED, unmeasured
 from querybudget.tracing import Patches
 
 
@@ -69,13 +71,24 @@ def replay(
     ):
         response: Any = handler.get_response(copy)
         body = b"".join(response) if response.streaming else response.content
-        response.close()
+        with connections_left_open():
+            response.close()
     return Answer(response.status_code, body, seen.counted, find(seen.queries), seen.audited)
+
+
+@contextlib.contextmanager
+def connections_left_open() -> Iterator[None]:
+    """Django ends a connection that is in a transaction when a request is over. As its test client does: not now."""
+    request_finished.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        request_finished.connect(close_old_connections)
 
 
 def _copied(request: HttpRequest) -> WSGIRequest:
     environ = {
-        **request.META,
+        **getattr(request, ASKED, request.META),
         "REQUEST_METHOD": request.method,
         "wsgi.input": io.BytesIO(getattr(request, "_body", b"")),
     }

@@ -39,7 +39,8 @@ class Measurement:
     """One request while it is being served, and what it did once `finish` was called.
 
     `view`: the class, where a test called a view without a handler. `response`: None if the handler
-    raised. `listener`: who alone is told of this one. `seconds`: from the start to `finish`.
+    raised. `listener`: who alone is told of this one. `seconds`: from the start to `finish`. `exhausted`: whether
+    a streamed body was read to its end.
     """
 
     request: HttpRequest
@@ -48,6 +49,7 @@ class Measurement:
     response: HttpResponseBase | None = None
     listener: Listener | None = None
     seconds: float = 0.0
+    exhausted: bool = False
     started: float = field(default_factory=perf_counter)
 
     @property
@@ -70,6 +72,9 @@ Listener = Callable[[Measurement], object]
 
 unfinished: set[Measurement] = set()
 """Requests whose answer is under way, or whose body nobody has consumed or closed yet."""
+
+ASKED = "_querybudget_asked"
+"""Attribute of a request: its environment as it came, without what is found out for it on the way."""
 
 _lock = threading.Lock()
 _listeners: list[Listener] = []
@@ -175,6 +180,7 @@ def _pieces(measurement: Measurement, body: Iterator[bytes]) -> Iterator[bytes]:
                 try:
                     piece = next(body)
                 except StopIteration:
+                    measurement.exhausted = True
                     return
             yield piece
     finally:
@@ -198,6 +204,7 @@ def _get_response(original: Any) -> Any:
     def get_response(self: BaseHandler, request: HttpRequest) -> Any:
         if _ignored.get():
             return original(self, request)
+        setattr(request, ASKED, dict(request.META))
         with measuring(Measurement(request)) as measurement:
             response = original(self, request)
         answered(measurement, response)

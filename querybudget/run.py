@@ -134,7 +134,7 @@ class Run:
             return
         endpoint = self.options.variant_of(endpoint, measurement.request, measurement.response)
         with self._lock:
-            seen = Observation.of(endpoint, self._test, measurement.watch.queries)
+            seen = Observation.of(endpoint, self._test, measurement.watch.queries, measurement.watch.notes)
             self._book(seen, measurement)
 
     def _book(self, seen: Observation, measurement: Measurement) -> None:
@@ -158,8 +158,8 @@ class Run:
         violations = self._violations if self._open else self.late
         worst = violations.get(seen.endpoint)
         if worst is None or violation.excess > worst.excess:
-            streams = getattr(measurement.response, "streaming", False)  # perhaps without an end
-            violations[seen.endpoint] = replace(violation, request=None if streams else measurement.request)
+            endless = getattr(measurement.response, "streaming", False) and not measurement.exhausted  # perhaps
+            violations[seen.endpoint] = replace(violation, request=None if endless else measurement.request)
 
     def _judge(self, seen: Observation) -> Violation | None:
         return judge(seen, self.ledger, loops_fail=self.options.loops_fail)

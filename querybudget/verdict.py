@@ -53,7 +53,9 @@ def judge(seen: Observation, ledger: Ledger, limit: int | None = None, *, loops_
 
     def violation(excess: int, head: str, lines: Iterable[str], footer: str = "") -> Violation:
         found = ["", *listing(seen.findings), ""] if seen.findings else []
-        text = "\n".join([f"{seen.endpoint}: {head}      {seen.test}", *found, *lines])
+        notes = ["", *seen.notes] if seen.notes else []
+        text = "\n".join([f"{seen.endpoint}: {head}      {seen.test}", *found, *lines]).rstrip()
+        text = "\n".join([text, *notes])
         return Violation(seen.endpoint, excess, text, footer, queries=total, places=tuple(_places(seen, ledger)))
 
     if limit is not None:

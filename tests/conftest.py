@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "SECRET_KEY": "a-key-for-tests-only-0123456789-0123456789-0123456789",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
     "HTTPS": "0",
-    "SHAPING_GUARD": os.environ.get("TEST_SHAPING_GUARD", "raise"),
+    "SHAPING_GUARD": "budgets",
     "LOG_LEVEL": "ERROR",
     "REDIS_TIMEOUT": "10000",  # milliseconds: a busy machine is no outage
 }
@@ -59,7 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         base, number = os.environ["REDIS_URL"].rsplit("/", 1)[0], int(worker.removeprefix("gw")) + 1
         os.environ["REDIS_URL"] = f"{base}/{number}"
-    assert conf.settings.DATABASES  # loads them: pytest-django sets Django up only where settings are loaded
+    # That loads them: pytest-django sets Django up only where settings are loaded.
+    conf.settings.INSTALLED_APPS = [*conf.settings.INSTALLED_APPS, "tests.newcomer"]
     # A worker that inherited it would load its settings before it comes here, with its controller's Redis.
     del os.environ["DJANGO_SETTINGS_MODULE"]
 

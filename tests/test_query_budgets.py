@@ -39,17 +39,13 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(project: Path) -> subprocess.CompletedProcess[str]:
-    """Run a part of the suite of `project`, with this test's servers and a database beside this test's.
-
-    The guard of rendering only reports: it would catch a missing join before the budget does.
-    """
+    """Run a part of the suite of `project`, with this test's servers and a database beside this test's."""
     name = f"copy_of_{connection.settings_dict['NAME']}"
     # Settings that a test has named here would be loaded there before the suite's conftest has set anything.
     mine = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "DJANGO_"))}
     environment = mine | {
         "TEST_DATABASE_URL": re.sub(r"/[^/]*$", f"/{name}", os.environ["DATABASE_URL"]),
         "TEST_REDIS_URL": settings.REDIS_URL,
-        "TEST_SHAPING_GUARD": "report",
     }
     command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", *SUITE]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)

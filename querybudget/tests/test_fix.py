@@ -1,10 +1,11 @@
 """Advice that is tried out: what is proven, what is refused, and that nothing stays behind."""
 
-from itertools import count
+from itertools import count, islice
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db.models import Prefetch
 from django.db.models.query import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.test import RequestFactory
@@ -67,9 +68,22 @@ def eager(request):
     )
 
 
+def defeated(request):
+    books = Book.objects.order_by("pk").prefetch_related(Prefetch("reviews", Review.objects.all()))
+    return JsonResponse({book.title: [review.pk for review in book.reviews.filter(stars=5)] for book in books})
+
+
+def sliced(request):
+    rows = Book.objects.order_by("pk").iterator(chunk_size=10)
+    names = []
+    while some := list(islice(rows, 2)):
+        names += [book.author.name for book in some]
+    return JsonResponse({"names": names})
+
+
 urlpatterns = [
     *urls.urlpatterns,
-    *(path(view.__name__, view) for view in (stars, writes, fickle, who, eager, asked)),
+    *(path(view.__name__, view) for view in (stars, writes, fickle, who, eager, asked, sliced, defeated)),
 ]
 
 
@@ -99,6 +113,17 @@ def test_filters_of_one_relation_are_told_apart():
     ladder = climbed("/stars")
     assert [rung.count for rung in ladder.rungs] == [8, 6, 4]
     assert ladder.unproven == []
+
+
+def test_rows_of_an_iterator_that_another_line_asks_for_are_reached():
+    make(3)
+    assert climbed("/sliced").counts == [4, 1]
+
+
+def test_a_filter_that_a_prefetch_with_a_queryset_does_not_serve_has_the_rows_of_its_own_instance():
+    make(3)
+    ladder = climbed("/defeated")
+    assert (ladder.counts, ladder.unproven) == ([5, 3], [])
 
 
 def test_a_change_that_alters_the_answer_is_refused():

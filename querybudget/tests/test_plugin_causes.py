@@ -73,3 +73,60 @@ def test_a_loop_that_the_test_client_does_not_repeat_is_not_called_proven(strict
     result = strict.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["Not proven: made again, the request makes 0 queries instead of 2."])
+
+
+def test_a_request_is_made_again_without_what_was_found_out_for_it(strict):
+    strict.edit(
+        "shop/views.py",
+        "def orders(request):\n",
+        "def orders(request):\n"
+        "    if 'shop.count' not in request.META:\n"
+        "        request.META['shop.count'] = Order.objects.count()\n",
+    )
+    strict.run().stdout.fnmatch_lines(["With this change: 3 → 2 queries, same bytes (measured)."])
+
+
+def test_what_the_process_remembers_by_then_is_no_reason_to_prove_nothing(strict):
+    strict.edit(
+        "shop/views.py",
+        "def orders(request):\n",
+        "def orders(request, count=[]):\n    if not count:\n        count.append(Order.objects.count())\n",
+    )
+    strict.run().stdout.fnmatch_lines(
+        [
+            "GET /orders: 3 queries, budget 8, but 1 for each row *",
+            "Made again, the request makes 2 queries instead of 3.",
+            "With this change: 2 → 1 queries, same bytes (measured).",
+        ]
+    )
+
+
+def test_a_stream_that_the_test_read_to_its_end_is_proven(strict):
+    strict.write(
+        ledger='["GET /stream/"]\nqueries = 8\n',
+        tests__test_orders="def test_stream(client, make):\n    make(1)\n    b''.join(client.get('/stream/'))\n",
+    )
+    strict.run().stdout.fnmatch_lines(["With this change: 2 → 1 queries, same bytes (measured)."])
+
+
+def test_a_stream_that_the_test_left_is_not_made_again(strict):
+    strict.write(
+        ledger='["GET /stream/"]\nqueries = 8\n',
+        tests__test_orders="def test_stream(client, make):\n    make(3)\n    next(iter(client.get('/stream/')))\n",
+    )
+    result = strict.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*measured*")
+
+
+def test_code_may_say_what_it_knows_of_its_queries(strict):
+    strict.edit("shop/views.py", "def orders(request):\n", "def orders(request):\n    note('rows are rendered here')\n")
+    strict.edit(
+        "shop/views.py",
+        "from shop.models import Order\n",
+        "from querybudget import note\nfrom shop.models import Order\n",
+    )
+    strict.run().stdout.fnmatch_lines(
+        ['     → .select_related("customer")', "", "rows are rendered here", "", "With this change: 2 → 1 *"],
+        consecutive=True,
+    )

@@ -109,6 +109,14 @@ def test_a_request_made_again_leaves_nothing_in_caches_and_on_no_database():
     cache.clear()
 
 
+def test_a_request_made_again_leaves_connections_open(monkeypatch):
+    """Django closes those whose transaction is not its own at the end of a request; its test client sees to it."""
+    closed = []
+    monkeypatch.setattr(connections["default"], "close", lambda: closed.append(True))
+    replay(RequestFactory().get("/names"))
+    assert closed == []
+
+
 PATCHED = [
     QuerySet,
     Model,

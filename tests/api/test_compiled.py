@@ -74,13 +74,9 @@ METHOD = serializers.SerializerMethodField
     [
         (lambda: of(Order, ["number"], number=Own()), ""),  # Python fills it in
         (lambda: of(Order, ["number"], number=OwnReading()), "number: OwnReading reads in a way of its own"),
-        (lambda: of(Order, ["total"], total=Own()), "total: total changes on its way through JSON"),
-        (lambda: of(Order, ["twice"], twice=METHOD(), get_twice=get_twice), "twice: total changes on its way"),
-        (
-            lambda: of(Order, ["name"], name=METHOD("get_name"), get_name=get_office_name),
-            "name: it needs office.name, which is not of its own row",
-        ),
-        (lambda: of(Order, ["company"]), "company: PrimaryKeyRelatedField has no spelling in SQL"),
+        (lambda: of(Order, ["total"], total=Own()), ""),
+        (lambda: of(Order, ["twice"], twice=METHOD(), get_twice=get_twice), ""),
+        (lambda: of(Order, ["name"], name=METHOD("get_name"), get_name=get_office_name), ""),
         (lambda: of(Order, ["lines"], lines=LineSerializer(many=True)), "LineSerializer has a to_representation of"),
         (
             lambda: of(Company, ["offices"], offices=OfficeSerializer(many=True)),
@@ -90,8 +86,8 @@ METHOD = serializers.SerializerMethodField
             lambda: of(Membership, ["city"], city=serializers.CharField(source="office.city")),
             "city: without office DRF leaves the field out",
         ),
-        (lambda: of(Order, ["placed_at"], placed_at=serializers.DateTimeField(format="%Y")), "placed_at changes"),
-        (lambda: of(Order, ["total"], total=serializers.DecimalField(20, 1)), "total changes on its way"),
+        (lambda: of(Order, ["placed_at"], placed_at=serializers.DateTimeField(format="%Y")), ""),
+        (lambda: of(Order, ["total"], total=serializers.DecimalField(20, 1)), ""),
     ],
 )
 def test_what_can_not_be_said_in_sql_says_so(make: Callable[[], Any], reason: str) -> None:

@@ -27,7 +27,7 @@ def every_page(order: Order, limit: int, *, backwards: bool = False) -> list[lis
     """The names on every page of companies, from one end to the other."""
     cursor = Cursor(("", 0), backwards=True) if backwards else None
     if backwards:
-        end = Company.objects.order_by(*order.names()).last()
+        end = Company.objects.order_by(*order.terms(Company)).last()
         assert end is not None
         cursor = Cursor(keyset.values_of(end, order), backwards=True)
     pages = []

@@ -21,6 +21,9 @@ from businesses.models import Company, Membership, Office, User
 from businesses.serializers import CompanyBriefSerializer, OfficeBriefSerializer
 from orders.models import Order, OrderLine
 from orders.serializers import OrderSerializer
+from orders.views import OrderViewSet
+from querybudget import watch
+from querybudget.requests import unmeasured
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -223,10 +226,37 @@ def test_a_method_field_reads_what_it_declares(order: Order) -> None:
     assert len(sqls) == 2
 
 
-def test_a_method_field_that_declares_nothing_can_not_be_planned() -> None:
-    made = serializer_of(Order, "text", text=serializers.SerializerMethodField(), get_text=lambda self, order: "")
-    with pytest.raises(UnplannedFieldError, match=r"MadeSerializer\.text .*@needs"):
-        plan_of(made())
+def number_of(self: Any, order: Order) -> str:
+    return order.number
+
+
+def test_a_method_field_that_declares_nothing_gets_the_whole_row(order: Order) -> None:
+    made = serializer_of(Order, "text", text=serializers.SerializerMethodField(), get_text=number_of)
+    data, (sql,) = rendered(made)
+    assert data == [{"text": order.number}]
+    assert '"orders_order"."request_digest"' in sql
+    (line,) = plan_of(made()).unplanned
+    assert line == 'MadeSerializer.text reads what can\'t be seen; declare it: @needs("column", "relation.x")'
+
+
+def test_a_whole_row_is_that_of_where_the_method_is(order: Order) -> None:
+    office = serializer_of(
+        Office, "text", text=serializers.SerializerMethodField(), get_text=lambda self, office: office.street
+    )
+    data, (sql,) = rendered(serializer_of(Order, "office", office=office()))
+    assert data == [{"office": {"text": order.office.street}}]
+    assert '"orders_order"."request_digest"' not in sql
+
+
+def test_what_a_method_field_that_declares_nothing_asks_for_is_left_to_who_watches(order: Order) -> None:
+    made = serializer_of(
+        Order, "text", text=serializers.SerializerMethodField(), get_text=lambda self, order: order.lines.count()
+    )
+    with pytest.raises(QueryWhileRenderingError):
+        rendered(made)
+    with watch() as seen:
+        assert rendered(made)[0] == [{"text": 2}]
+    assert [finding.path for finding in seen.findings] == ["MadeSerializer.get_text"]
 
 
 def test_a_method_field_that_reads_more_than_it_declares_is_caught(order: Order) -> None:
@@ -248,17 +278,82 @@ def test_a_property_reads_what_it_declares(order: Order) -> None:
     assert '"email"' not in sql
 
 
-def test_a_property_that_declares_nothing_can_not_be_planned() -> None:
+def test_a_property_that_declares_nothing_gets_the_whole_row() -> None:
+    factories.user()
     made = serializer_of(User, "anonymous", anonymous=serializers.BooleanField(source="is_anonymous"))
-    with pytest.raises(UnplannedFieldError, match=r"MadeSerializer\.anonymous \(User\.is_anonymous\)"):
-        plan_of(made())
+    assert rendered(made)[0] == [{"anonymous": False}]
+    assert plan_of(made()).unplanned[0].startswith("MadeSerializer.anonymous (User.is_anonymous) reads")
 
 
-@pytest.mark.parametrize("name", ["company", "lines"])
-def test_a_relation_shown_as_text_can_not_be_planned(name: str) -> None:
+@pytest.mark.parametrize(("name", "shown"), [("company", "Company"), ("lines", ["2 × SKU-1", "2 × SKU-2"])])
+def test_a_relation_shown_as_text_is_fetched_with_whole_rows(order: Order, name: str, shown: Any) -> None:
     made = serializer_of(Order, name, **{name: serializers.StringRelatedField(many=name == "lines")})
-    with pytest.raises(UnplannedFieldError, match="can't be seen"):
-        plan_of(made())
+    data, sqls = rendered(made)
+    assert data[0][name] == (order.company.name if name == "company" else shown)
+    assert len(sqls) == (1 if name == "company" else 2)
+    assert plan_of(made()).unplanned
+
+
+def test_an_annotation_is_read_as_a_field(order: Order) -> None:
+    made = serializer_of(Order, "pieces", pieces=serializers.IntegerField(read_only=True))
+    rows = list(plan_of(made()).shape(Order.objects.annotate(pieces=models.Sum("lines__quantity"))))
+    with no_queries():
+        assert [dict(row) for row in made(rows, many=True).data] == [{"pieces": 4}]
+
+
+@pytest.mark.parametrize("way", ["to_representation", "get_attribute", "list"])
+def test_what_renders_in_a_way_of_its_own_gets_whole_rows(order: Order, way: str) -> None:
+    def to_representation(self: Any, order: Any) -> Any:
+        return {"key": order.idempotency_key}
+
+    class Whole(serializers.Field[Any, Any, Any, Any]):
+        def get_attribute(self, instance: Any) -> Any:
+            return instance
+
+        def to_representation(self, value: Any) -> Any:
+            return value.idempotency_key
+
+    class Backwards(serializers.ListSerializer[Any]):
+        def to_representation(self, data: Any) -> Any:
+            return [line.quantity for line in reversed(data.all())]
+
+    line = serializer_of(OrderLine, "sku")
+    line.Meta.list_serializer_class = Backwards
+    made = {
+        "to_representation": lambda: serializer_of(Order, "id", to_representation=to_representation),
+        "get_attribute": lambda: serializer_of(Order, "key", key=Whole(read_only=True)),
+        "list": lambda: serializer_of(Order, "lines", lines=line(many=True)),
+    }[way]()
+    assert rendered(made)[0] == [{"lines": [2, 2]} if way == "list" else {"key": None}]
+    assert len(plan_of(made()).unplanned) == 1
+
+
+def test_what_renders_in_a_way_of_its_own_may_declare_it(order: Order) -> None:
+    @needs("status")
+    def to_representation(self: Any, order: Any) -> Any:
+        return {"status": order.status}
+
+    plan = plan_of(serializer_of(Order, "id", to_representation=to_representation)())
+    assert (plan.columns, plan.unplanned) == (("id", "status"), ())
+
+
+@pytest.mark.parametrize("url", ["/api/orders", "/api/orders/{}", "/api/orders/export"])
+def test_a_field_that_can_not_be_seen_is_refused_everywhere_where_the_guard_raises(
+    settings: Any, client_of: Any, order: Order, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    meta = type("Meta", (), {"model": Order, "fields": ["text"]})
+    made = type(
+        "OrderSerializer",
+        (serializers.ModelSerializer,),
+        {"Meta": meta, "text": serializers.SerializerMethodField(), "get_text": number_of},
+    )
+    monkeypatch.setattr(OrderViewSet, "serializer_class", made)
+    settings.SHAPING_GUARD = "raise"
+    with (
+        unmeasured(),
+        pytest.raises(UnplannedFieldError, match=r"OrderSerializer\.text reads what can't be seen; decl"),
+    ):
+        client_of(order.placed_by).get(url.format(order.pk))
 
 
 def test_a_serializer_of_the_whole_object_reads_its_columns(order: Order) -> None:
@@ -268,9 +363,9 @@ def test_a_serializer_of_the_whole_object_reads_its_columns(order: Order) -> Non
     assert '"ship_street"' not in sql
 
 
-def test_a_field_of_the_whole_object_that_declares_nothing_can_not_be_planned() -> None:
-    with pytest.raises(UnplannedFieldError):
-        plan_of(serializer_of(Order, "all", all=serializers.JSONField(source="*", read_only=True))())
+def test_a_field_of_the_whole_object_that_declares_nothing_gets_the_whole_row() -> None:
+    made = serializer_of(Order, "all", all=serializers.JSONField(source="*", read_only=True))
+    assert "request_digest" in plan_of(made()).columns
 
 
 def test_a_field_that_is_only_written_is_not_read(order: Order) -> None:
