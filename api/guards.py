@@ -56,11 +56,11 @@ def objections(function: Any, base: Any) -> tuple[str, ...]:
     if not is_undecorated(function):
         return ("something stands round its view",)
     view, action = function.cls, function.actions.get("get", "")
-    given = {name: getattr(view, name) for name in ("permission_classes",)} | function.initkwargs
+    permissions = function.initkwargs.get("permission_classes", view.permission_classes)
     found = [f"{view.__name__} overrides {name}" for name in overridden(view, base)]
     if not vars(view).get("steady"):
         found.append(f"{view.__name__} does not say that it is steady")
-    if list(given["permission_classes"]) != [IsAuthenticated]:
+    if list(permissions) != [IsAuthenticated]:
         found.append(f"{view.__name__} has permissions of its own")
     if not getattr(getattr(view, action, None), "validated", False):
         found.append(f"{view.__name__}.{action} may do more than answer what is kept")

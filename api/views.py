@@ -140,9 +140,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return request.auth
 
     def is_steady(self) -> bool:
-        """Whether its class promises so, no permission depends on an object, and of all that it reads is known when
-        it changes.
-        """
+        """Whether its class promises so, no permission depends on an object, and all that it reads is planned."""
         promised = bool(vars(type(self)).get("steady")) and not self.guards_objects()
         return promised and is_planned(self.get_serializer_class())
 
