@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.clone import outside
 from tests.sample import full
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -25,8 +25,8 @@ def project(tmp_path: Path) -> Path:
 
 def make(project: Path, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
     command = ["make", ".venv/installed", f"PYTHON={python}"]
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return subprocess.run(command, cwd=project, env=outside, capture_output=True, text=True, check=False)
+    # Not the variables of a `make` that runs these tests, such as VENV.
+    return subprocess.run(command, cwd=project, env=outside(), capture_output=True, text=True, check=False)
 
 
 def works(project: Path) -> bool:
