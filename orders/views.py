@@ -192,12 +192,12 @@ class OrderExportViewSet(OrderViewSet):
             export.ndjson if renderer.format == "ndjson" else export.csv_of(self.get_serializer_class(), selection)
         )
         alias, compiled = self.database(), self.compiled(request, selection)
-        plan = plan_for(self.get_serializer_class(), selection, order.columns)
-        orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
-        serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
-        apply(selection, serializer)
 
         def rendered(after: int = 0) -> export.Objects:
+            plan = plan_for(self.get_serializer_class(), selection, order.columns)
+            orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
+            serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
+            apply(selection, serializer)
             return export.rendered(orders[after:], serializer.to_representation)
 
         if compiled:
