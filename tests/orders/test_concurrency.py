@@ -269,6 +269,7 @@ def test_an_order_goes_to_the_address_of_its_turn(place: Callable[..., Any], own
 
 def somebody_waits() -> bool:
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # or a transaction sees who was connected at its first look
         cursor.execute(
             "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
             "WHERE NOT granted AND datname = current_database()"
