@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
-from api.spelling import stored
+from api.shaping import stored
 
 MOST_VALUES = 1000  # of one repeated parameter
 MOST_ID = 2**63 - 1

@@ -25,7 +25,7 @@ from django.utils.duration import duration_string
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from api.spelling import stored
+from api.shaping import stored
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R")

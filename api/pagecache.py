@@ -37,7 +37,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.requests import inner
-from api.shelf import Shelf
+from api.seam import accelerable
 from api.throttling import count
 
 PAGE_SECONDS = 3600
@@ -51,8 +51,6 @@ A = TypeVar("A", bound=Callable[..., Any])
 R = TypeVar("R", bound=HttpResponseBase)
 Asked = Any
 """DRF's request, or Django's with its `target`."""
-LOOKUP = "api.pagecache"
-"""The key of a WSGI environment under which a lookup that settled nothing is left for `answer`."""
 
 
 class Freshness(NamedTuple):
@@ -178,24 +176,25 @@ def unless_any(lookup: Lookup, response: R) -> R | HttpResponse:
 
 def validated(action: A) -> A:
     """Mark a view's method that does nothing but `answer`, which a 304 or a kept page may so be instead of."""
-    action.validated = True  # type: ignore[attr-defined]
+    action.validated = action  # type: ignore[attr-defined]  # a decorator round it would copy a mere flag
     return action
 
 
 def answer(view: CachedView, request: Request, compute: Callable[[Request], HttpResponseBase]) -> HttpResponseBase:
     """A 304, a kept page or what `compute` answers, with `ETag` and `Cache-Status` (RFC 9211)."""
-    asked = inner(request)
-    if hasattr(asked, "failure"):  # of `api.early`, which was here before
-        raise asked.failure
     if connection.in_atomic_block or not view.is_steady():
         view.count(request)
         return compute(request)
-    lookup = asked.META.pop(LOOKUP, None)
-    if lookup is None:
-        target = target_of(request)
-        lookup = look(view.freshness(request), target, target.are_kept(view), asked.META)
+    lookup = lookup_for(view, request)
     found = settled(lookup)
     return found.response() if found else unless_any(lookup, computed(view, request, compute, lookup))
+
+
+@accelerable
+def lookup_for(view: CachedView, request: Request) -> Lookup:
+    """What is known of the answer to a request of a steady view."""
+    target = target_of(request)
+    return look(view.freshness(request), target, target.are_kept(view), request.META)
 
 
 def computed(
@@ -265,17 +264,10 @@ def keep(key: str, stamp: str, response: HttpResponse) -> bool:
     return bool(cache.set(key, value, PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says whether
 
 
-shelf: Shelf[Page] = Shelf()
-
-
+@accelerable
 def kept(key: str, stamp: str) -> Page | None:
-    """The page under `key`, from the shelf if it is of this stamp there."""
-    page = shelf.get(key, stamp)
-    if page is None or page.kept_at + PAGE_SECONDS < time.time():
-        page = shared(key)
-        if page and page.stamp == stamp:
-            shelf.put(key, page)
-    return page
+    """The page under `key`, fresh (of this stamp) or stale."""
+    return shared(key)
 
 
 def shared(key: str) -> Page | None:

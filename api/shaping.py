@@ -20,14 +20,32 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericRelation
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections
-from django.db.models import Field, ForeignObjectRel, Model, Prefetch, QuerySet
+from django.db.models import Field, ForeignKey, ForeignObjectRel, GeneratedField, Model, Prefetch, QuerySet
 from rest_framework import serializers
 
 from api.selection import Selection, apply, expandable, object_of
-from api.spelling import InSql
 from querybudget.context import open_watches
 
 logger = logging.getLogger(__name__)
+
+LIBRARIES = ("rest_framework.", "django", "builtins", "typing", "abc")
+OF_WRITES = frozenset(
+    {
+        *("__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__parameters__", "__orig_bases__"),
+        *("__qualname__", "__firstlineno__", "__static_attributes__", "_declared_fields", "Meta"),
+        *("create", "default_error_messages", "default_validators", "get_validators", "is_valid", "run_validation"),
+        *(
+            "run_validators",
+            "save",
+            "to_internal_value",
+            "update",
+            "validate",
+            "validators",
+            "initial",
+            "default_empty_html",
+        ),
+    }
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=Model)
@@ -41,14 +59,14 @@ class QueryWhileRenderingError(Exception):
     """Rendering asked the database for something that the plan did not fetch."""
 
 
-def needs(*paths: str, sql: InSql | None = None) -> Callable[[F], F]:
+def needs(*paths: str) -> Callable[[F], F]:
     """Declare what a serializer's method or a model's property reads: `@needs("placed_by.name", "status")`.
 
-    Paths are relative to the model; a to-many step (`lines.total`) fetches all its rows. `sql` says the same in SQL.
+    Paths are relative to the model; a to-many step (`lines.total`) fetches all its rows.
     """
 
     def declare(function: F) -> F:
-        function.needs, function.sql = paths, sql  # type: ignore[attr-defined]
+        function.needs = paths  # type: ignore[attr-defined]
         return function
 
     return declare
@@ -90,9 +108,7 @@ def plan_for(
         UnplannedFieldError: `SHAPING_GUARD` is "raise", and a field reads something that is not a column or relation
             and does not declare it.
     """
-    serializer = serializer_class()
-    apply(selection, serializer)
-    plan = plan_of(serializer, also)
+    plan = plan_of(prepared(serializer_class, selection), also)
     if plan.unplanned and settings.SHAPING_GUARD == "raise":
         raise UnplannedFieldError(plan.unplanned[0])
     return plan
@@ -102,11 +118,39 @@ def plan_for(
 def is_planned(serializer_class: type[serializers.ModelSerializer[Any]]) -> bool:
     """Whether all that `serializer_class` reads can be seen, with whatever a client expands at its top."""
     for expand in [(), *((name,) for name in expandable(object_of(serializer_class())))]:
-        serializer = serializer_class()
-        apply(Selection(expand=expand), serializer)
-        if plan_of(serializer).unplanned:
+        if plan_of(prepared(serializer_class, Selection(expand=expand))).unplanned:
             return False
     return True
+
+
+def prepared(serializer_class: type[serializers.BaseSerializer[Any]], selection: Selection) -> Any:
+    """A serializer after `selection`; as it is where a request decides of its fields."""
+    serializer = serializer_class()
+    if not any(map(makes_fields, nested(object_of(serializer)))):
+        apply(selection, serializer)
+    return serializer
+
+
+def nested(serializer: serializers.Serializer[Any]) -> Iterator[serializers.Serializer[Any]]:
+    """It, and those in its fields, as far as they are the same for each request."""
+    yield serializer
+    for each in () if makes_fields(serializer) else serializer.fields.values():
+        if isinstance(each, serializers.BaseSerializer):
+            yield from nested(object_of(each))
+
+
+def makes_fields(serializer: serializers.BaseSerializer[Any]) -> bool:
+    """Whether which fields there are, or how they are read, may depend on the request or on each row."""
+    kind: Any = type(serializer)
+    return bool(own_attributes(kind) - {"to_representation"})
+
+
+@lru_cache(maxsize=1024)
+def own_attributes(kind: Any) -> frozenset[str]:
+    """What a serializer or a field has of its own in place of DRF's, but for what only writes come to."""
+    given = {name for each in kind.__mro__ if not each.__module__.startswith(LIBRARIES) for name in vars(each)}
+    inherited = {name for each in kind.__mro__ if each.__module__.startswith(LIBRARIES) for name in vars(each)}
+    return frozenset(given & inherited - OF_WRITES)
 
 
 def plan_of(serializer: serializers.BaseSerializer[Any], also: Iterable[str] = ()) -> Plan:
@@ -151,6 +195,8 @@ class Walk:
 
     def serializer(self, serializer: serializers.Serializer[Any]) -> None:
         kind = type(serializer)
+        if makes_fields(serializer):
+            return self.unseen(f"{kind.__name__} makes its fields by itself, and what they read can't be seen")
         if kind.to_representation is not serializers.Serializer.to_representation:
             self.declared(kind.to_representation, f"{kind.__name__}.to_representation")
         for bound in serializer.fields.values():
@@ -262,6 +308,16 @@ def attribute(model: type[Model], name: str) -> Field[Any, Any] | ForeignObjectR
     except FieldDoesNotExist:
         return None
     return None if isinstance(found, ForeignObjectRel) else found
+
+
+def stored(column: Any) -> Field[Any, Any]:
+    """The field that says what kind of value `column` has."""
+    kind: Any = column
+    if isinstance(column, ForeignKey):
+        kind = column.target_field
+    elif isinstance(column, GeneratedField):
+        kind = column.output_field
+    return kind  # type: ignore[no-any-return]
 
 
 def relation_name(relation: Any) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,35 +18,13 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from api import keyset, parameters
-from api.compiled import Apart, Compiled, compiled_for
-from api.early import Known
-from api.filters import MOST_ID, parameters_of
-from api.gaps import LeakError
-from api.guards import objections
-from api.memo import Memo
+from api.filters import parameters_of
 from api.pagecache import Freshness, answer, validated
 from api.pagination import Asked, KeysetPagination
-from api.requests import inner, url_of
+from api.requests import inner
+from api.seam import accelerable
 from api.selection import Selection, apply, from_request
 from api.shaping import is_planned, no_queries, plan_for
-from api.statements import Narrowing, conditions_of
-from querybudget import note
-
-DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list that PostgreSQL writes: what a URL asks of the rows that an audience may see."""
-
-    compiled: Compiled
-    narrowing: Narrowing
-    asked: Asked
-    apart: Apart | None
-
-
-narrowings: Memo[Narrowing] = Memo()
-listings: Memo[Listing] = Memo()
 
 
 class ApiView(APIView):
@@ -87,8 +63,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     `steady = True` promises more of this very class, not of those derived from it: that `get_queryset()`, the filters
     and `order()` ask for nothing but the caller's grants, the URL and what a write counts in `freshness_for()`, not for
-    the clock or other tables. Its answers are then kept and validated, its conditions made once for all who see alike,
-    and URLs that are known are answered early.
+    the clock or other tables. Its answers are then kept and validated.
     """
 
     serializer_class: type[serializers.ModelSerializer[Any]]
@@ -115,17 +90,11 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         return self.visible()
 
-    # --- What is computed, and what is known already
+    # --- Who asks, and whether that has been answered before
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         request.auth = self.auth_of(request)  # of nobody in particular too, who is let in
-        dense = request.accepted_media_type in DENSE and request.method in SAFE_METHODS
-        match: Any = request.resolver_match
-        if dense and self.is_steady() and not objections(match.func, ShapedViewSet):
-            known = Known.of(self, request)
-            if known:
-                inner(request).known = known
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
@@ -146,6 +115,8 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def guards_objects(self) -> bool:
         plain = BasePermission.has_object_permission
+        if type(self).check_object_permissions is not APIView.check_object_permissions:
+            return True
         return any(type(each).has_object_permission is not plain for each in self.get_permissions())
 
     @classmethod
@@ -170,71 +141,19 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return answer(self, request, self.listed)
 
+    @accelerable
     def listed(self, request: Request) -> HttpResponse:
-        same = f"{self.freshness(request).audience} {url_of(request.META)}"
-        listing = listings.get(type(self), same) if self.is_steady() else None
-        written = self.listed_by_the_database(request, listing) if listing else None
-        if written:
-            return written
-        self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
-        selection, order = from_request(request), self.order(request)
-        compiled = self.compiled(request, selection)
-        if compiled:
-            narrowing = self.narrowing(request)
-            asked = Asked.by(request, self.freshness(request).audience, compiled.model, order)
-            listing = Listing(compiled, narrowing, asked, self.apart(request))
-            if self.is_steady():
-                listings.keep(type(self), same, listing)
-            written = self.listed_by_the_database(request, listing)
-            if written:
-                return written
-        plan = plan_for(self.get_serializer_class(), selection, order.columns)
+        """A page of the rows, as its serializer shows them."""
+        asked = self.asked(request)
+        plan = plan_for(self.get_serializer_class(), asked.selection, asked.order.columns)
         rows = self.paginate_queryset(plan.shape(self.filter_queryset(self.get_queryset())).using(self.database()))
-        return self.get_paginated_response(self.render(rows, selection, many=True))
+        return self.get_paginated_response(self.render(rows, asked.selection, many=True))
 
-    def listed_by_the_database(self, request: Request, listing: Listing) -> HttpResponse | None:
-        """None where only the serializer can."""
-        pagination: Any = self.paginator
-        compiled, asked, context = listing.compiled, listing.asked, self.get_serializer_context()
-        if compiled.leaks:
-            return None
-        given = compiled.given(context)
-        page = compiled.page(
-            self.database(), listing.narrowing, given, asked.order, asked.cursor, asked.limit, listing.apart
-        )
-        try:
-            objects = compiled.filler(context)(page.rows)
-        except LeakError:
-            return None
-        return pagination.written_response(asked, page, objects)  # type: ignore[no-any-return]
-
-    def apart(self, request: Request) -> Apart | None:
-        """How the rows of a list are looked for, where not all at once."""
-        return None
-
-    # --- Answers that the database writes
-
-    def written_by_database(self, request: Request) -> bool:
-        """Whether PostgreSQL writes this answer's objects, provided that they can be compiled."""
-        return connection.vendor == "postgresql" and request.accepted_media_type in DENSE
-
-    def compiled(self, request: Request, selection: Selection) -> Compiled | None:
-        """How PostgreSQL writes them; None where the serializer renders them."""
-        found = compiled_for(self.get_serializer_class(), selection) if self.written_by_database(request) else None
-        if isinstance(found, str):
-            note(f"PostgreSQL does not write this answer, which takes more queries: {found}")
-        return found if isinstance(found, Compiled) and not found.leaks else None
-
-    def narrowing(self, request: Request) -> Narrowing:
-        """The conditions on the rows that this user may see and this query asks for."""
-        subject = keyset.subject(request, self.freshness(request).audience)
-        return self.remembered(type(self), subject, lambda: self.filter_queryset(self.get_queryset()))
-
-    def remembered(self, of: Hashable, subject: str, rows: Callable[[], QuerySet[Any]]) -> Narrowing:
-        """The conditions of `rows`; of a steady view those that were made for this subject before."""
-        if not self.is_steady():
-            return conditions_of(rows())
-        return narrowings.get(of, subject) or narrowings.keep(of, subject, conditions_of(rows()))
+    def asked(self, request: Request) -> Asked:
+        """Which page of which rows. Raises ValidationError naming the parameter that is wrong."""
+        self.check_parameters(request, {*self.pagination_class.parameters, "ordering", "fields", "expand", "format"})
+        model: type[Model] = self.get_serializer_class().Meta.model
+        return Asked.by(request, self.freshness(request).audience, model, self.order(request))
 
     def check_parameters(self, request: Request, own: set[str]) -> None:
         """Raises ValidationError naming a parameter that is neither one of `own` nor a filter."""
@@ -263,24 +182,10 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         """Of the object that the URL names."""
         return int(self.kwargs["id"])
 
+    @accelerable
     def one(self, request: Request, key: int, status_code: int = status.HTTP_200_OK, **headers: str) -> HttpResponse:
         """The object with this key as an answer. Raises NotFound where it is not visible."""
-        selection = from_request(request)
-        compiled = None if self.guards_objects() else self.compiled(request, selection)
-        if not compiled:
-            return Response(self.shown(selection, key), status_code, headers=headers)
-        parents = sorted((name, value) for name, value in self.kwargs.items() if name != "id")
-        subject = f"{self.freshness(request).audience} {parents}"
-        narrowing = self.remembered((type(self), "one"), subject, self.get_queryset)
-        context = self.get_serializer_context()
-        written = compiled.one(narrowing, compiled.given(context), key) if key <= MOST_ID else None
-        if written is None:
-            raise self.not_found()
-        try:
-            (body,) = compiled.filler(context)([written])
-        except LeakError:
-            return Response(self.shown(selection, key), status_code, headers=headers)
-        return HttpResponse(body, "application/json", status_code, headers=headers)
+        return Response(self.shown(from_request(request), key), status_code, headers=headers)
 
     def not_found(self) -> NotFound:
         model: type[Model] = self.get_serializer_class().Meta.model
@@ -305,7 +210,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
         return self.one(self.request, row.pk, status_code, **headers)
 
     def render(self, data: Any, selection: Selection, *, many: bool = False) -> Any:
-        serializer = self.get_serializer_class()(data, many=many, context=self.get_serializer_context())
+        serializer = self.get_serializer(data, many=many)
         apply(selection, serializer)
         with no_queries():
             return serializer.data

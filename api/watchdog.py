@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
+GRACE_SECONDS = 1  # beyond a deadline, for a statement's own time-out to be heard first
 
 
 class Connection(psycopg2.extensions.connection):

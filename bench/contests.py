@@ -15,6 +15,7 @@ from bench import agreement, switched
 from bench.contenders import (
     ANEW,
     NONE,
+    THREADS_OF,
     UNKEPT,
     BenchError,
     Contender,
@@ -57,6 +58,7 @@ def cold_list(bench: Bench) -> Result:
     with ExitStack() as stack:
         servers = {
             "ours": stack.enter_context(ours()),
+            "ours, FAST=0": stack.enter_context(ours(THREADS_OF["drf"], FAST="0")),
             "Django REST framework": stack.enter_context(on_waitress("drf")),
             "django-ninja": stack.enter_context(on_waitress("ninja_orders")),
             "FastAPI + SQLAlchemy async": stack.enter_context(on_uvicorn()),
@@ -71,13 +73,14 @@ def cold_list(bench: Bench) -> Result:
         for headers, said in ((UNKEPT, "orders; fwd=request"), (ANEW, "orders; fwd=request; stored")):
             expect(servers["ours"], PAGE, bench.world.main, said, headers)
         figures = interleaved(contenders, CLIENTS, bench.pace)
-        own, drf, ninja, fastapi, raw, _kept = figures
+        own, ordinary, drf, ninja, fastapi, raw, _kept = figures
     ratios = {
         "cold_list_vs_drf": ratio(own, drf, "throughput"),
         "cold_list_vs_ninja": ratio(own, ninja, "throughput"),
         "cold_list_vs_fastapi": ratio(own, fastapi, "throughput"),
         "cold_list_vs_raw": ratio(own, raw, "throughput"),
         "cold_list_cpu_vs_drf": ratio(own, drf, "cpu"),
+        "ordinary_list_vs_drf": ratio(ordinary, drf, "throughput"),
     }
     note = (
         f"`GET {PAGE}`: 50 orders with 4 lines each, computed anew each time, {CLIENTS} clients. The peers keep "

@@ -31,6 +31,7 @@ GOALS = {
     "cold_list_vs_fastapi": Goal("… FastAPI + SQLAlchemy async", 5, 8),
     "cold_list_vs_raw": Goal("… the raw limit, prepared, same token check", 0.5, 0.8),
     "cold_list_cpu_vs_drf": Goal("cold list, processor time a request: idiomatic DRF", 1 / 12, 1 / 20, at_most=True),
+    "ordinary_list_vs_drf": Goal("cold list with FAST=0, throughput: idiomatic DRF", 1.0),
     "hit_vs_fastapi": Goal("cached hit, throughput: FastAPI + asyncpg + Redis", 0.8, 1.0),
     "not_modified_vs_fastapi": Goal("304, throughput: FastAPI + asyncpg + Redis", 0.8, 1.0),
     "export_vs_copy": Goal("export with lines, rows a second: COPY of the same JSON", 0.8, 1.0),

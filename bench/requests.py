@@ -2,7 +2,7 @@
 
     python -m bench.requests [--orders 20000] [--rounds 100]
 
-Two ways are taken in turn: answers written by the database, and by the serializers, which are the reference.
+Two ways are taken in turn: as the service answers, and with nothing accelerated, which is the reference.
 Prints medians in milliseconds, of CPU time in this process too, and the ratio of the two ways. "hit" and "304"
 are one way. The last line is an export in rows a second.
 """
@@ -15,12 +15,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from api.seam import ordinary
 from tests.servers import running
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +91,7 @@ def compare(request: Callable[[], int], rounds: int) -> tuple[Times, Times]:
     mine, theirs = [], []
     for number in range(rounds + rounds // 10 + 1):
         one = timed(request)
-        with by_serializers():
+        with ordinary():
             other = timed(request)
         if number > rounds // 10:
             mine.append(one)
@@ -107,18 +107,6 @@ def timed(call: Callable[[], object]) -> Times:
     wall, cpu = time.perf_counter(), time.thread_time()
     call()
     return (time.perf_counter() - wall) * 1000, (time.thread_time() - cpu) * 1000
-
-
-@contextmanager
-def by_serializers() -> Iterator[None]:
-    from api.views import ShapedViewSet
-
-    original = ShapedViewSet.written_by_database
-    ShapedViewSet.written_by_database = lambda view, request: False  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        ShapedViewSet.written_by_database = original  # type: ignore[method-assign]
 
 
 def ask(application: Any, url: str, token: str, *, collect: list[bytes] | None = None, **headers: str) -> Any:

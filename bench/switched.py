@@ -79,7 +79,8 @@ def main() -> None:
     from django.conf import settings
 
     from config import server, wsgi
-    from config.front import Front
+    from config.handler import Handler
+    from fast.front import Front
     from querybudget import hooks
 
     users = hooks._users  # the middleware's: one in front of Django, one inside
@@ -90,8 +91,8 @@ def main() -> None:
         for _ in range(users):
             hooks.acquire() if counts else hooks.release()
 
-    switched = Switched(counted, Front(), switch)
-    wsgi.application = switched  # type: ignore[assignment]
+    switched = Switched(counted, Front(Handler()), switch)
+    wsgi.application = switched
     threading.Thread(target=switched.take_turns, daemon=True).start()
     server.main()
 

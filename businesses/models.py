@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Expression, F, Q, Value
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models import Q
 
 from api.shaping import needs
-from api.spelling import Formula, InSql, text
 from businesses.fields import ActiveAddress
-
-BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))  # what str.strip() takes off
-
-
-def name_or_username(column: Callable[[str], F]) -> Expression:
-    full = Formula(column("first_name"), column("last_name"), Value(BLANKS), template="btrim({} || ' ' || {}, {})")
-    return text(Coalesce(NullIf(full, Value("")), column("username")))
 
 
 class User(AbstractUser):
@@ -32,7 +21,7 @@ class User(AbstractUser):
     revision = models.PositiveBigIntegerField(default=0, editable=False)
 
     @property
-    @needs("first_name", "last_name", "username", sql=InSql(name_or_username))
+    @needs("first_name", "last_name", "username")
     def name(self) -> str:
         """The full name, or the username of somebody who gave none."""
         return self.get_full_name() or self.username

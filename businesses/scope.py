@@ -7,7 +7,6 @@ revisions say whether a cached answer is still right.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from django.db.models import F, Q, Value
 from django.utils.functional import cached_property
 
-from api.statements import AmongNumbers, numbers
+from api.expressions import AmongNumbers, numbers
 from businesses.models import Role
 
 RANK = {role: rank for rank, role in enumerate((Role.VIEWER, Role.BUYER, Role.APPROVER, Role.OWNER))}
@@ -75,19 +74,6 @@ class Grants:
         return max(held, key=RANK.__getitem__, default=None)
 
     @cached_property
-    def visible_roles(self) -> dict[tuple[int, int | None], Role]:
-        """The highest role in each visible office, in few words: office None is any that is not named."""
-        held: dict[int, dict[int | None, Role]] = defaultdict(dict)
-        for company, office, role in self.all:
-            held[company][office] = self.role(company, office) or role
-        found: dict[tuple[int, int | None], Role] = {}
-        for company, roles in held.items():
-            usual = roles.get(None) or Counter(roles.values()).most_common(1)[0][0]
-            found[company, None] = usual
-            found |= {(company, office): role for office, role in roles.items() if role != usual}
-        return found
-
-    @cached_property
     def words(self) -> str:
         """Equal for equal grants, whoever has them."""
         written = " ".join(sorted(f"{company}/{office or '*'}/{role}" for company, office, role in self.all))
@@ -130,10 +116,13 @@ def reaches(held: Role | None, needed: Role) -> bool:
     return held is not None and RANK[held] >= RANK[needed]
 
 
-def scope_of(user: int, memberships: Iterable[tuple[int, int | None, str, int]]) -> Scope:
+def scope_of(
+    user: int, memberships: Iterable[tuple[int, int | None, str, int]], own_revision: int = 0, catalogue: int = 0
+) -> Scope:
     """Build a scope from rows of company, office, role and the company's revision."""
     rows = list(memberships)
-    return Scope(user, granted(rows), {company: revision for company, _, _, revision in rows})
+    revisions = {company: revision for company, _, _, revision in rows}
+    return Scope(user, granted(rows), revisions, own_revision, catalogue)
 
 
 def granted(memberships: Iterable[tuple[int, int | None, str, int]]) -> Grants:

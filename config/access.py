@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from config.shedding import queued_seconds
+from api.requests import queued_seconds
 from querybudget.requests import Measurement
 
 logger = logging.getLogger("access")

@@ -15,10 +15,8 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from api.exceptions import Unavailable
-from api.watchdog import Watching, watchdog
-from config.shedding import queued_seconds
-
-GRACE_SECONDS = 1  # for a statement's own time-out to be heard first
+from api.requests import queued_seconds
+from api.watchdog import GRACE_SECONDS, Watching, watchdog
 
 
 class DeadlineMiddleware:

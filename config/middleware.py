@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from csp.constants import HEADER
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-ROUTER_ID = re.compile(r"[A-Za-z0-9_-]{8,200}")
+from api.requests import request_id
 
 
 class RequestIdMiddleware:
@@ -26,11 +23,6 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response.headers["X-Request-Id"] = request.id  # type: ignore[attr-defined]
         return response
-
-
-def request_id(environ: Mapping[str, Any]) -> str:
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if ROUTER_ID.fullmatch(given) else str(uuid.uuid4())
 
 
 class ContentSecurityPolicyMiddleware:

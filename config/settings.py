@@ -26,6 +26,7 @@ DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or env.file(LOCAL / "secret-key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+FAST = env.flag("FAST", default=(BASE_DIR / "fast").is_dir())  # 0: nothing of it is imported, Django alone answers
 RELEASE = env.text("HEROKU_SLUG_COMMIT") or fingerprint(BASE_DIR)
 
 INSTALLED_APPS = [
@@ -48,13 +49,14 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "csp",
 ]
+if FAST:
+    INSTALLED_APPS.append("fast")
 
 MIDDLEWARE = [
     "querybudget.middleware.QueryBudgetMiddleware",
     "config.middleware.RequestIdMiddleware",
     "config.shedding.LoadSheddingMiddleware",
     "config.deadline.DeadlineMiddleware",
-    "api.early.EarlyMiddleware",  # what it answers needs nothing of what follows
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -66,6 +68,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+if FAST:  # what it answers needs nothing of what follows
+    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"), "fast.early.EarlyMiddleware")
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -109,7 +113,7 @@ POSTGRESQL: dict[str, Any] = {
 for database in DATABASES.values():
     options = SQLITE
     if database["ENGINE"] == "django.db.backends.postgresql":
-        database["ENGINE"], options = "api.postgresql", POSTGRESQL
+        database["ENGINE"], options = "fast.postgresql" if FAST else "api.postgresql", POSTGRESQL
     elif database["ENGINE"] == "django.db.backends.sqlite3":
         database["ENGINE"] = "api.sqlite"
     database["OPTIONS"] = options | database.get("OPTIONS", {})
@@ -278,6 +282,7 @@ LOGGING = {
 }
 
 QUERY_BUDGETS_FOLDER = BASE_DIR
+QUERY_BUDGETS_LEDGER = "query-budgets.toml" if FAST else "query-budgets-ordinary.toml"
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 if env.text("SENTRY_DSN"):
     from config import reports  # here, as it costs 90 ms

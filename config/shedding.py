@@ -8,14 +8,13 @@ and 152 time-outs, with it 138 answers and none.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from api import problems
+from api.requests import queued_seconds
 
 
 class LoadSheddingMiddleware:
@@ -31,13 +30,3 @@ class LoadSheddingMiddleware:
             response.headers["Retry-After"] = "5"
             return response
         return self.get_response(request)
-
-
-def queued_seconds(environ: Mapping[str, Any]) -> float:
-    """How long the request waited between the router and here, by the router's `X-Request-Start`.
-
-    That is milliseconds since 1970. 0 where it is not known, and where no router is in front, as there a
-    client could set it.
-    """
-    stamp = environ.get("HTTP_X_REQUEST_START", "") if settings.BEHIND_ROUTER else ""
-    return max(0.0, time.time() - int(stamp) / 1000) if stamp.isdecimal() and len(stamp) == 13 else 0.0

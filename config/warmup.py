@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+from django.conf import settings
 from django.template.loader import get_template
 
 TEMPLATES = ("admin/change_list.html", "drf_spectacular/swagger_ui.html", "rest_framework/api.html")
@@ -16,18 +17,19 @@ def warm_up() -> None:
     (measured: half the p99). Processes that are forked afterwards share these objects' memory.
     """
     # Not at the top: the server reads its variables, and says what is wrong with them, before any model is loaded.
-    from api.compiled import compiled_for
-    from api.routes import views
+    from api.checks import shaped_views
     from api.selection import Selection
     from api.shaping import plan_for
-    from api.views import ShapedViewSet
 
-    for _, view in views():
-        if isinstance(view, type) and issubclass(view, ShapedViewSet):
-            plan_for(view.serializer_class, Selection())
+    for view in shaped_views():
+        plan_for(view.serializer_class, Selection())
+        for order in list(view.orderings.values())[:1]:  # the default
+            plan_for(view.serializer_class, Selection(), order.columns)
+    if settings.FAST:
+        from fast.compiled import compiled_for
+
+        for view in shaped_views():
             compiled_for(view.serializer_class, Selection())
-            for order in list(view.orderings.values())[:1]:  # the default
-                plan_for(view.serializer_class, Selection(), order.columns)
     for name in TEMPLATES:
         get_template(name)
     gc.collect()

@@ -1,10 +1,16 @@
 import os
+from typing import Any
 
 import django
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 
-from config.front import Front  # noqa: E402 reads the settings
+from config.handler import Handler  # noqa: E402 reads the settings
 
-application = Front()
+application: Any = Handler()
+if settings.FAST:
+    from fast.front import Front
+
+    application = Front(application)

@@ -22,7 +22,6 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
 
-from api.gaps import LeakError
 from api.selection import Selection, apply, object_of
 from api.shaping import no_queries
 
@@ -64,30 +63,6 @@ def stream(alias: str, objects: Objects, encoding: Encoding) -> Iterator[bytes]:
     with one_moment(alias), closing(objects):
         for batch in objects:
             yield encoding.encode(batch)
-
-
-def written(
-    slices: Generator[list[str], None, None],
-    fill: Callable[[list[str]], list[bytes]],
-    rendered_after: Callable[[int], Objects],
-) -> Objects:
-    """Orders that the database has written, with their gaps filled.
-
-    Where a gap turns out to be none, `rendered_after` has the rest of them, behind so many: one moment has one order.
-    """
-    sent = 0
-    with closing(slices):
-        for batch in slices:
-            try:
-                filled = fill(batch)
-            except LeakError:
-                break
-            sent += len(batch)
-            yield filled
-        else:
-            return
-    with closing(rendered_after(sent)) as rest:
-        yield from rest
 
 
 def rendered(orders: QuerySet[Any], render: Callable[[list[Any]], list[dict[str, Any]]]) -> Objects:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from api.exceptions import Conflict, Unprocessable
-from api.inserts import insert
+from api.seam import accelerable
 from businesses import revisions
 from businesses.models import Office, Role
 from businesses.scope import Scope
@@ -84,10 +84,17 @@ def _place(
         request_digest=digest,
         **ship_to(scope.user, address),
     )
-    for row in rows:
-        row.order = order
-    insert(order, rows, [OrderEvent(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now)])
+    insert(order, rows, OrderEvent(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now))
     return order
+
+
+@accelerable
+def insert(order: Order, lines: list[OrderLine], event: OrderEvent) -> None:
+    """Insert an order, which gets its key, with its lines and its first event."""
+    order.save(force_insert=True)
+    write_lines(order, lines)
+    event.order = order  # whose key it takes over
+    event.save(force_insert=True)
 
 
 def locked_company(scope: Scope, office: int) -> tuple[int, int]:

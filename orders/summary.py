@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from django.db.models import CharField, Count, DecimalField, F, Field, Func, IntegerField, QuerySet, Sum, Value
+from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
-from api import compiled
-from api.statements import Conditions, Statement
 from orders.models import Order
-from orders.serializers import SummaryRowSerializer
 
 # What a row is grouped by, and how its first entry is made of the columns.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -19,11 +15,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "company": ("company__id", "company__name"),
     "status": ("status",),
     "month": ("month",),
-}
-COMPUTED: dict[str, Field[Any, Any]] = {
-    "orders": IntegerField(),
-    "total": DecimalField(max_digits=30, decimal_places=2),
-    "month": CharField(),
 }
 
 
@@ -37,20 +28,6 @@ def summarise(orders: QuerySet[Order], group_by: str) -> list[dict[str, Any]]:
         {group_by: group(group_by, row), "currency": row["currency"], "orders": row["orders"], "total": row["total"]}
         for row in rows.order_by(*columns, "currency")
     ]
-
-
-@cache
-def statement(group_by: str) -> Statement:
-    """The same as rows of one text, which is what `SummaryRowSerializer` makes of a group."""
-    columns = GROUPS[group_by]
-    orders: Any = Order.objects.filter(Conditions())
-    if group_by == "month":
-        orders = orders.annotate(month=Func(F("date"), Value("YYYY-MM"), function="to_char", output_field=CharField()))
-    orders = orders.order_by().values(*columns, "currency").annotate(orders=Count("pk"), total=Sum("total"))
-    fields = SummaryRowSerializer().fields
-    shown = {name: field for name, field in fields.items() if name == group_by or name not in GROUPS}
-    row = compiled.row(Order, shown, {field.name: field for field in Order._meta.concrete_fields} | COMPUTED)
-    return Statement.of(orders.order_by(*columns, "currency").values_list(row))
 
 
 def group(group_by: str, row: dict[str, Any]) -> Any:

@@ -15,17 +15,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import idempotency, keyset
-from api.compiled import Apart
 from api.openapi import problems
 from api.pagecache import Freshness, answer, validated
-from api.selection import apply, from_request
+from api.seam import accelerable
+from api.selection import Selection, apply, from_request
 from api.shaping import plan_for
-from api.spelling import escaped, spelt
-from api.statements import numbers
 from businesses.replica import database_for
 from businesses.scope import Scope
 from businesses.views import ScopedViewSet
 from orders import export, services
+from orders.export import Objects
 from orders.filters import OrderFilter, ProductFilter
 from orders.models import Order, OrderEvent, Product
 from orders.serializers import (
@@ -38,11 +37,9 @@ from orders.serializers import (
     TransitionSerializer,
 )
 from orders.states import Status
-from orders.summary import GROUPS, statement, summarise
+from orders.summary import GROUPS, summarise
 
 BY_ID = {"id": keyset.Order(("id",)), "-id": keyset.Order(("id",), descending=True)}
-IN_ORDER = keyset.FREE | {"ordering", "search", "date_after", "date_before", "placed_after", "placed_before"}
-MOST_APART = 100  # companies
 CHANGES = keyset.Order(("revision", "id"))
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -88,12 +85,6 @@ class OrderViewSet(ScopedViewSet):
         if "since_version" in self.request.query_params:
             orders = orders.filter(company=self.the_company())
         return orders
-
-    def apart(self, request: Request) -> Apart | None:
-        """By each company, unless a filter has an index of its own. Few may see so many that a page is a long list."""
-        companies = self.scope.grants.whole
-        alone = set(request.query_params) <= IN_ORDER and companies == self.scope.grants.companies
-        return Apart("company", numbers(sorted(companies))) if alone and 1 < len(companies) <= MOST_APART else None
 
     def the_company(self) -> int:
         """The one company whose versions are counted from. Raises ValidationError unless there is exactly one."""
@@ -162,11 +153,6 @@ class OrderViewSet(ScopedViewSet):
         group_by = request.query_params.get("group_by", "")
         if group_by not in GROUPS:
             raise ValidationError({"group_by": [f"Must be one of {', '.join(GROUPS)}."]})
-        if self.written_by_database(request):
-            groups = statement(group_by).rows(self.database(), self.narrowing(request))
-            results = escaped(",".join(written for (written,) in groups)).encode()
-            body = b'{"group_by":%b,"results":[%b]}' % (spelt(group_by).encode(), results)
-            return HttpResponse(body, content_type="application/json")
         rows = summarise(self.filter_queryset(self.get_queryset()).using(self.database()), group_by)
         return Response(SummarySerializer({"group_by": group_by, "results": rows}).data)
 
@@ -191,26 +177,26 @@ class OrderExportViewSet(OrderViewSet):
         encoding = (
             export.ndjson if renderer.format == "ndjson" else export.csv_of(self.get_serializer_class(), selection)
         )
-        alias, compiled = self.database(), self.compiled(request, selection)
-
-        def rendered(after: int = 0) -> export.Objects:
-            plan = plan_for(self.get_serializer_class(), selection, order.columns)
-            orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
-            serializer: Any = self.get_serializer_class()(many=True, context=self.get_serializer_context())
-            apply(selection, serializer)
-            return export.rendered(orders[after:], serializer.to_representation)
-
-        if compiled:
-            context = self.get_serializer_context()
-            slices = compiled.all(alias, self.narrowing(request), compiled.given(context), order, export.SLICE)
-            objects = export.written(slices, compiled.filler(context), rendered)
-        else:
-            objects = rendered()
+        alias = self.database()
+        objects = self.objects(alias, selection, order)
         return StreamingHttpResponse(
             export.stream(alias, objects, encoding),
             content_type=f"{renderer.media_type}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="orders.{renderer.format}"'},
         )
+
+    @accelerable
+    def objects(self, alias: str, selection: Selection, order: keyset.Order) -> Objects:
+        """The orders as JSON, in slices."""
+        return self.rendered(alias, selection, order)
+
+    def rendered(self, alias: str, selection: Selection, order: keyset.Order, after: int = 0) -> Objects:
+        """Those behind the first `after`, by their serializer."""
+        plan = plan_for(self.get_serializer_class(), selection, order.columns)
+        orders = plan.shape(self.filter_queryset(self.get_queryset()).using(alias)).order_by(*order.terms(Order))
+        serializer: Any = self.get_serializer(many=True)
+        apply(selection, serializer)
+        return export.rendered(orders[after:], serializer.to_representation)
 
 
 class OrderEventViewSet(ScopedViewSet):

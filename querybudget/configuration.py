@@ -13,10 +13,13 @@ from querybudget.options import Options, read_options
 def configured() -> tuple[Options, Ledger]:
     """Read both; the folder is the working directory by default. Budgets that are not held here are not there.
 
+    `settings.QUERY_BUDGETS_LEDGER` names another ledger in it, for a project that runs in more than one way.
+
     Raises:
         UsageError: pyproject.toml or the ledger can't be read.
     """
-    options = read_options(Path(getattr(settings, "QUERY_BUDGETS_FOLDER", ".")))
+    folder, other = (getattr(settings, f"QUERY_BUDGETS_{name}", None) for name in ("FOLDER", "LEDGER"))
+    options = read_options(Path(folder or "."), other)
     ledger = Ledger(options.ledger)
     if options.not_held():
         ledger.budgets.clear()

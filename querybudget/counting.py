@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import Token
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from querybudget.context import listening, open_watches
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 class Count:
     """`count` and `seconds` of the queries that are no control statements, in blocks of `resume`, until it is closed.
 
-    It wants none of what a `Watch` may have beside them. The hooks have to be in place already. `carried`: whether
-    other threads have it too, which may count after it is closed.
+    It wants none of what a `Watch` may have beside them. The hooks have to be in place already. `started`: when, by
+    `perf_counter`. `carried`: whether other threads have it too, which may count after it is closed.
     """
 
-    __slots__ = ("carried", "closed", "count", "seconds")
+    __slots__ = ("carried", "closed", "count", "seconds", "started")
 
     detail: bool = False
     process_wide: bool = False
@@ -39,6 +40,7 @@ class Count:
 
     def __init__(self, count: int = 0, seconds: float = 0.0) -> None:
         self.count, self.seconds, self.closed, self.carried = count, seconds, False, False
+        self.started = perf_counter()
 
     def open(self) -> None:
         """Start, or go on."""

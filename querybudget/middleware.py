@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
@@ -45,38 +45,6 @@ or None for an ignored one: the place for an access log and for counters. Its wa
 
 WANTED = "HTTP_" + HEADER.upper().replace("-", "_")
 """The key of a WSGI environment whose request wants a report."""
-
-Served = tuple[HttpRequest, HttpResponseBase]
-
-_BEGUN = "querybudget.begun"
-"""The key of one that `ahead` had a look at."""
-
-
-class Kind(Protocol):
-    """What a server keeps for all answers of one endpoint and variant; their line is remembered there."""
-
-    line: Line | None
-
-
-class Answer(Protocol):
-    """What `QueryBudgetMiddleware.ahead` counts."""
-
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def headers(self) -> dict[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-A = TypeVar("A", bound=Answer)
-T = TypeVar("T")
-
-
-class Reused(Count):
-    """Of a thread's requests that are answered `ahead` or begin so, one after the other."""
-
-    __slots__ = ()
 
 
 class QueryBudgetMiddleware:
@@ -108,31 +76,26 @@ class QueryBudgetMiddleware:
         if not self.sees_all:
             hooks.check_sight()
             self.sees_all = True
-        begun = request.META.pop(_BEGUN, None)
-        watch, started = begun or (Count(), perf_counter())
-        listened = None if begun else listening.set((*listening.get(), watch))
+        watch = Count()
+        listened = listening.set((*listening.get(), watch))
         try:
             response = self.get_response(request)
         except BaseException:
-            self.over(request, None, watch, started)
+            self.over(request, None, watch)
             raise
         finally:
             watch.closed = True
-            if listened:
-                listening.reset(listened)
+            listening.reset(listened)
         if CursorWrapper._execute is not hooks.innermost:  # type: ignore[attr-defined]
             raise hooks.UnseenQueriesError("CursorWrapper._execute was replaced: queries may be missing")
         if type(response) is not HttpResponse and (response.streaming or not getattr(response, "is_rendered", True)):
-            watch = Count(watch.count, watch.seconds)  # the thread may serve others before this one is over
-            measurement = Measurement(request, watch=watch, listener=self.measured, started=started)
+            watch.open()
+            measurement = Measurement(request, watch=watch, listener=self.measured, started=watch.started)
             unfinished.add(measurement)
             return finished(measurement, response)
         count, seconds = watch.count, watch.seconds
         headers = response.headers._store  # Django's mapping raises and catches a KeyError for what is not there
-        try:
-            timing = USUAL[count][int(seconds * 10_000)]
-        except IndexError:
-            timing = written(count, seconds)
+        timing = server_timing(count, seconds)
         if "server-timing" in headers:
             timing = f"{headers['server-timing'][1]}, {timing}"
         headers["server-timing"] = "Server-Timing", timing
@@ -143,45 +106,8 @@ class QueryBudgetMiddleware:
         if count <= line.limit and not request_measured.receivers:
             line.note(count, len(getattr(response, "content", b"")))
         else:
-            self.over(request, response, watch, started)
+            self.over(request, response, watch)
         return response
-
-    def ahead(
-        self, serve: Callable[[T, dict[str, Any]], A | None], as_django: Callable[[A, dict[str, Any]], Served]
-    ) -> Callable[[T, dict[str, Any]], A | None]:
-        """`serve`, measured in the same way: a server's function that answers ahead of Django's handler.
-
-        Args:
-            serve: answers a request, in its thread, by something that the server knows of it and its WSGI environment;
-                None if it does not: what it asked counts for Django's request then.
-            as_django: an answer's request, with its `resolver_match`, and response, for those who are told of them.
-        """
-
-        def measured(known: T, environ: dict[str, Any]) -> A | None:
-            watches = listening.get()
-            if not watches or type(watches[-1]) is not Reused or watches[-1].carried:
-                watches = (*(watch for watch in watches if type(watch) is not Reused), Reused())
-                listening.set(watches)
-            watch, started = watches[-1], perf_counter()
-            watch.count, watch.seconds, watch.closed = 0, 0.0, False
-            answer = serve(known, environ)
-            if answer is None:
-                environ[_BEGUN] = watch, started
-                return None
-            watch.closed = True
-            count, seconds = watch.count, watch.seconds
-            try:
-                answer.headers["Server-Timing"] = USUAL[count][int(seconds * 10_000)]
-            except IndexError:
-                answer.headers["Server-Timing"] = written(count, seconds)
-            line = answer.kind.line
-            if line and count <= line.limit and not request_measured.receivers:
-                line.note(count, len(answer.body))
-                return answer
-            answer.kind.line = self.over(*as_django(answer, environ), watch, started)
-            return answer
-
-        return measured
 
     def reported(self, request: HttpRequest) -> Any:
         report = announced(request) if WANTED in request.META else None
@@ -201,9 +127,10 @@ class QueryBudgetMiddleware:
                 response = await response
         return finished(measurement, response, report)
 
-    def over(self, request: HttpRequest, response: HttpResponseBase | None, watch: Count, started: float) -> Line:
+    def over(self, request: HttpRequest, response: HttpResponseBase | None, watch: Count) -> Line:
         """Tell of a request that ends here. Its measurement stays as it is, whatever `watch` goes on to count."""
-        measurement = Measurement(request, watch=Count(watch.count, watch.seconds), response=response, started=started)
+        counted, started = Count(watch.count, watch.seconds), watch.started
+        measurement = Measurement(request, watch=counted, response=response, started=started)
         measurement.seconds = perf_counter() - started
         return self.measured(measurement)
 
@@ -242,12 +169,19 @@ def size_of(response: HttpResponseBase | None) -> int:
 
 def head(response: HttpResponseBase, watch: Count) -> None:
     """Set `Server-Timing`, behind what is there already."""
-    own, before = written(watch.count, watch.seconds), response.headers.get("Server-Timing")
+    own, before = server_timing(watch.count, watch.seconds), response.headers.get("Server-Timing")
     response.headers["Server-Timing"] = f"{before}, {own}" if before else own
 
 
-def written(count: int, seconds: float) -> str:
+def server_timing(count: int, seconds: float) -> str:
     """The value of `Server-Timing`."""
+    try:
+        return USUAL[count][int(seconds * 10_000)]
+    except IndexError:
+        return written(count, seconds)
+
+
+def written(count: int, seconds: float) -> str:
     return f'db;dur={seconds * 1000:.1f};desc="{"1 query" if count == 1 else f"{count} queries"}"'
 
 

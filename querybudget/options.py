@@ -83,8 +83,8 @@ def _matches(endpoint: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(endpoint, pattern) for pattern in patterns)
 
 
-def read_options(folder: Path) -> Options:
-    """The options of the project in `folder`; the defaults where it says nothing.
+def read_options(folder: Path, other: str | None = None) -> Options:
+    """The options of the project in `folder`, the defaults where it says nothing; `other` names another ledger.
 
     Raises:
         UsageError: pyproject.toml is no TOML, or a setting is unknown or of the wrong type.
@@ -104,7 +104,7 @@ def read_options(folder: Path) -> Options:
     groups = table.get("groups", {})
     if not isinstance(groups, dict):
         raise UsageError(f"{where} groups must be a table of name = [patterns], not {groups!r}")
-    ledger = table.get("ledger", "query-budgets.toml")
+    ledger = other or table.get("ledger", "query-budgets.toml")
     if not isinstance(ledger, str):
         raise UsageError(f"{where} ledger must be a path, not {ledger!r}")
     database = table.get("database", "")

@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail the run unless all tests ran and each route and entry of the ledger has one with two rows",
     )
+    group.addoption("--query-budgets-ledger", metavar="FILE", help="the ledger, in place of the one in pyproject.toml")
     for form, what in (("html", "one page with everything in it"), ("json", "the form of report.schema.json")):
         group.addoption(f"--query-budgets-{form}", metavar="FILE", help=f"write a report of all endpoints: {what}")
 
@@ -54,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from querybudget.options import read_options
 
     try:
-        options = read_options(config.rootpath)
+        options = read_options(config.rootpath, config.getoption("--query-budgets-ledger"))
         if mode is None and not options.ledger.exists():
             return
         if mode == "check" and not options.ledger.exists():

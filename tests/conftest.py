@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ ENVIRONMENT = {
     "REDIS_TIMEOUT": "10000",  # milliseconds: a busy machine is no outage
 }
 
+FAST = Path(__file__).parent / "fast"
 OF_A_DEPLOYMENT = (
     *("BEHIND_ROUTER", "CSRF_TRUSTED_ORIGINS", "DATABASE_CONNECTIONS", "DATABASE_REPLICA_URL", "DEBUG", "DYNO"),
     *("DYNO_RAM", "METRICS_TOKEN", "PORT", "REQUEST_DEADLINE", "SECURE_HSTS_SECONDS", "SENTRY_DSN", "SHED_AFTER"),
@@ -59,10 +61,20 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         base, number = os.environ["REDIS_URL"].rsplit("/", 1)[0], int(worker.removeprefix("gw")) + 1
         os.environ["REDIS_URL"] = f"{base}/{number}"
+    if config.option.query_budgets_ledger is None:
+        config.option.query_budgets_ledger = conf.settings.QUERY_BUDGETS_LEDGER
     # That loads them: pytest-django sets Django up only where settings are loaded.
     conf.settings.INSTALLED_APPS = [*conf.settings.INSTALLED_APPS, "tests.newcomer"]
     # A worker that inherited it would load its settings before it comes here, with its controller's Redis.
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_report_header() -> str:
+    return "" if conf.settings.FAST else "FAST=0: nothing is accelerated, and tests/fast is left out"
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    return True if collection_path == FAST and not conf.settings.FAST else None
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +82,14 @@ def _empty_cache() -> None:
     """No test sees what another's requests left: counters, answers, a breaker that its dead Redis opened."""
     from django.core.cache import cache
 
-    from api import early, pagecache, throttling, views
+    from api import throttling
     from api.breaker import breaker
-    from businesses import authentication
 
-    memos = (early.known, pagecache.shelf, throttling._drawn, views.listings, views.narrowings, authentication.known)
-    for memo in memos:
-        memo.clear()
+    if conf.settings.FAST:
+        from fast.memo import forget
+
+        forget()
+    throttling._drawn.clear()
     breaker.closed()
     cache.clear()
 
@@ -103,11 +116,12 @@ def client_of() -> Callable[..., object]:
 
 
 @pytest.fixture
-def by_serializers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer is rendered by its serializer, as on SQLite: the reference that PostgreSQL's answers are held to."""
-    from api.views import ShapedViewSet
+def by_serializers() -> Iterator[None]:
+    """Nothing is accelerated: the reference that what is faster is held to."""
+    from api.seam import ordinary
 
-    monkeypatch.setattr(ShapedViewSet, "written_by_database", lambda view, request: False)
+    with ordinary():
+        yield
 
 
 # --- For tests with a server: what is written is committed

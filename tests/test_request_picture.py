@@ -27,7 +27,9 @@ return [...document.querySelectorAll(".box, #stores")].flatMap(box => {
 
 
 def floors() -> list[ElementTree.Element]:
-    return ElementTree.parse(PICTURE).findall(f".//{SVG}g[@class='floor']")  # noqa: S314 our own
+    """Of the packages that are there: one is optional."""
+    found = ElementTree.parse(PICTURE).findall(f".//{SVG}g[@class='floor']")  # noqa: S314 our own
+    return [floor for floor in found if find_spec(str(floor.get("id")))]
 
 
 def names(inside: ElementTree.Element) -> list[str]:
@@ -39,7 +41,7 @@ def modules() -> Iterator[str]:
     on_floors = [f"{floor.get('id')}.{name}" for floor in floors() for name in names(floor)]
     everywhere = names(ElementTree.parse(PICTURE).getroot())  # noqa: S314
     yield from on_floors
-    yield from (name for name in everywhere if "." in name)
+    yield from (name for name in everywhere if "." in name and find_spec(name.partition(".")[0]))
 
 
 def test_every_module_in_it_exists() -> None:
@@ -49,8 +51,8 @@ def test_every_module_in_it_exists() -> None:
 
 
 def test_its_floors_are_those_that_imports_respect() -> None:
-    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [floor.get("id") for floor in floors()] == contract["layers"]
+    contract, *_ = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert [floor.get("id") for floor in floors()] == [layer for layer in contract["layers"] if find_spec(layer)]
 
 
 def test_the_page_tells_each_of_its_steps() -> None:

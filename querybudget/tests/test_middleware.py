@@ -12,7 +12,8 @@ from django.urls import resolve
 
 from querybudget import UnseenQueriesError, hooks, watch
 from querybudget.middleware import QueryBudgetMiddleware, request_measured
-from querybudget.tests.site import ask, loop, timing
+from querybudget.tests.site import ask, broken, loop, once, timing
+from querybudget.traffic import traffic
 
 pytestmark = pytest.mark.usefixtures("unhooked")
 
@@ -171,3 +172,31 @@ def test_what_is_remembered_of_a_request_goes_by_all_that_tells_variants_apart(m
     ask(middleware, "?cheap=1&" + "a" * 200)
     assert len(middleware.lines.known) == 4
     assert measured[-1] == ("GET /looping [cheap]", 0)
+
+
+# --- Where nobody wants to know more than numbers
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_without_anybody_who_is_told_budgets_are_held_and_requests_noted(measured, caplog, monkeypatch):
+    monkeypatch.setattr(request_measured, "receivers", [])
+    known, cheap = (traffic.seen(f"GET /looping{variant}") for variant in ("", " [cheap]"))
+    before, cheap_before, middleware = known.requests, cheap.requests, QueryBudgetMiddleware(loop)
+    for _ in range(2):
+        ask(middleware)
+        ask(middleware, "?cheap=1")
+        with pytest.raises(RuntimeError):
+            ask(QueryBudgetMiddleware(broken))
+    assert caplog.messages == ["GET /looping: 3 queries, budget 1 (query-budgets.toml:2)"] * 2
+    assert (known.requests, cheap.requests) == (before + 4, cheap_before + 2)
+    assert known.worst >= 3
+    assert measured == []
+
+
+@pytest.mark.usefixtures("unhooked")
+@pytest.mark.parametrize("seconds", ["0.00004", "0.0023", "0.7"])
+def test_the_header_tells_milliseconds(measured, monkeypatch, seconds):
+    times = iter([10.0, 10.0 + float(seconds)])
+    monkeypatch.setattr("querybudget.hooks.perf_counter", lambda: next(times, 20.0))
+    said = ask(QueryBudgetMiddleware(once)).headers["Server-Timing"]
+    assert abs(float(said.partition("dur=")[2].partition(";")[0]) - float(seconds) * 1000) < 0.11

@@ -21,9 +21,7 @@ from django.urls import path
 from rest_framework import serializers
 
 from api import checks, keyset
-from api.compiled import Apart, Compiled, compiled
 from api.keyset import Cursor, Order, Page
-from api.statements import ANY, numbers
 from businesses.models import Membership, Office
 from orders.models import Order as PlacedOrder
 from orders.views import OrderViewSet
@@ -141,17 +139,6 @@ def by_orm(alias: str) -> Turn:
     return turn
 
 
-def by_sql(alias: str, apart: Apart | None = None) -> Turn:
-    one = compiled(TaskSerializer())
-    assert isinstance(one, Compiled)
-
-    def turn(order: Order, cursor: Cursor | None, limit: int) -> Page[int]:
-        found = one.page(alias, ANY, {}, order, carried(cursor, order), limit, apart)
-        return Page([int(written[6:-1]) for written in found.rows], found.next, found.previous)
-
-    return turn
-
-
 def carried(cursor: Cursor | None, order: Order) -> Cursor | None:
     """What a client gave back."""
     return cursor and keyset.decode(keyset.encode(cursor, "x"), "x", Task, order)
@@ -222,23 +209,6 @@ def test_every_row_comes_once_whoever_answers(
     for limit in (1, 3, 100):
         assert walk(by_orm(postgresql), order, limit) == want
         assert walk(by_orm(sqlite), order, limit) == want
-        assert walk(by_sql(postgresql), order, limit) == want
-
-
-@pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("columns", ORDERS, ids="-".join)
-def test_and_when_they_are_looked_for_apart(postgresql: str, columns: tuple[str, ...], descending: bool) -> None:
-    order = Order(columns, descending=descending)
-    apart = Apart("kind", numbers([10, 11]))
-    assert walk(by_sql(postgresql, apart), order, 3) == expected(order)
-
-
-@pytest.mark.parametrize("columns", [("rank", "id"), ("note", "due", "id")])
-def test_an_export_has_the_same_order(postgresql: str, columns: tuple[str, ...]) -> None:
-    order = Order(columns)
-    one = compiled(TaskSerializer())
-    found = [int(text[6:-1]) for texts in one.all(postgresql, ANY, {}, order, 7) for text in texts]
-    assert found == expected(order)
 
 
 def test_a_page_is_read_from_an_index_at_any_depth(postgresql: str) -> None:

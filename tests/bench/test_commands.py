@@ -24,6 +24,7 @@ RATIOS = (
     "cold_list_vs_fastapi",
     "cold_list_vs_raw",
     "cold_list_cpu_vs_drf",
+    "ordinary_list_vs_drf",
     "hit_vs_fastapi",
     "not_modified_vs_fastapi",
     "export_vs_copy",

@@ -83,37 +83,6 @@ def test_an_office_of_one_of_these_companies_is_an_office_where_the_role_is_held
     assert (company in person.companies_for(role, office)) == reaches(person.role(company, office), role)
 
 
-# --- visible_roles: the same question, of an office that is visible
-
-
-@pytest.mark.parametrize(
-    "grants",
-    [
-        GRANTS,
-        [WHOLE, SINGLE, ELSEWHERE],
-        [Grant(1, None, Role.APPROVER), Grant(1, 10, Role.VIEWER), Grant(1, 11, Role.OWNER)],
-        [Grant(1, None, Role.VIEWER), Grant(1, 10, Role.OWNER), Grant(1, 11, Role.OWNER)],
-        [Grant(1, office, Role.OWNER if office % 3 else Role.VIEWER) for office in range(10, 20)],
-    ],
-)
-def test_a_visible_offices_role_is_its_own_or_else_its_companys(grants: list[Grant]) -> None:
-    person = granted(*grants)
-    visible = {(company, office or 999) for company, office, _ in grants}
-    for company, office in visible:
-        found = person.visible_roles.get((company, office)) or person.visible_roles[company, None]
-        assert found == person.role(company, office)
-
-
-def test_offices_with_the_usual_role_are_not_named() -> None:
-    offices = [Grant(1, office, Role.BUYER) for office in range(10, 1010)]
-    assert granted(*offices).visible_roles == {(1, None): Role.BUYER}
-    assert granted(*offices, Grant(1, 9, Role.OWNER)).visible_roles == {(1, None): Role.BUYER, (1, 9): Role.OWNER}
-
-
-def test_nobody_has_a_role_without_grants() -> None:
-    assert granted().visible_roles == {}
-
-
 # --- Who shares an answer
 
 

@@ -57,6 +57,20 @@ def product(store: str) -> Product:
 
 
 @pytest.fixture
+def in_another_process() -> Callable[[], None]:
+    """What this process knows of pages and URLs is gone; what is in the cache is there."""
+    from django.conf import settings
+
+    def forget() -> None:
+        if settings.FAST:
+            from fast import memo
+
+            memo.forget()
+
+    return forget
+
+
+@pytest.fixture
 def queries() -> Callable[[Callable[[], Any]], tuple[Any, int]]:
     """`queries(call)`: what the call answered and how many statements it ran."""
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
 
-from api import early, pagecache, views
+from api import pagecache
 from businesses.models import Address, Company, Membership, Office, Role, User
 from orders.models import Order, Product
 from tests import factories, outages
@@ -191,24 +191,23 @@ def test_another_form_of_a_request_is_another_page(client: Any, owner: User, off
         assert "hit" not in status(two)
 
 
-def test_what_another_release_kept_is_not_read(client: Any, settings: Any) -> None:
+def test_what_another_release_kept_is_not_read(client: Any, settings: Any, in_another_process: Any) -> None:
     """Two releases serve side by side while one replaces the other."""
     first = client.get(URL)
     settings.RELEASE = "another"
-    early.known.clear()  # another process
+    in_another_process()
     other = client.get(URL)
     assert status(other) == "miss"
     assert other.headers["ETag"] != first.headers["ETag"]
 
 
 def test_pages_with_cursors_are_not_kept_beyond_the_key_that_signed_them(
-    client: Any, owner: User, office: Office, settings: Any
+    client: Any, owner: User, office: Office, settings: Any, in_another_process: Any
 ) -> None:
     factories.order(office, owner)
     client.get(f"{URL}?limit=1")
     settings.SECRET_KEY = "another-key-for-tests-0123456789-0123456789-0123456789"
-    for memo in (early.known, views.listings):
-        memo.clear()  # another process
+    in_another_process()
     following = client.get(f"{URL}?limit=1").json()["next"]
     assert client.get(following).status_code == 200
 

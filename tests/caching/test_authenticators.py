@@ -15,7 +15,6 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.test import APIClient
 
-from api import early
 from api.pagecache import Freshness
 from businesses.authentication import ScopeAuthentication, resolve
 from businesses.models import Company, Membership, Role, User
@@ -47,13 +46,7 @@ class NoScope(WithoutAuth):
 
 
 class NoScopeEither(NoScope):
-    """And neither is what it finds in an environment."""
-
-    def authenticate(self, request: Any) -> Any:
-        return super().authenticate(request)
-
-    def auth(self, environ: Any) -> str:
-        return "something of its own"
+    """Derived once more."""
 
 
 class Stricter(ScopeAuthentication):
@@ -115,14 +108,11 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("authenticators", ORDINARY, ids=lambda each: "-".join(one.__name__ for one in each))
-def test_a_token_is_answered_as_ever_and_not_early(
-    client_of: Any, owner: User, order: Order, authenticators: list[Any]
-) -> None:
+def test_a_token_is_answered_as_ever(client_of: Any, owner: User, order: Order, authenticators: list[Any]) -> None:
     serve(made(OrderViewSet, authenticators))
     found = answers(client_of(owner), "/orders")
     assert [response.status_code for response in found] == [200] * 3
     assert [row["id"] for row in found[2].json()["results"]] == [order.pk]
-    assert not early.known._values
 
 
 @pytest.mark.parametrize("authenticators", ORDINARY[:2])
@@ -135,12 +125,6 @@ def test_what_an_environment_tells_may_be_no_scope(client_of: Any, owner: User, 
     serve(made(OrderViewSet, [NoScopeEither]))
     found = answers(client_of(owner), "/orders")
     assert [[row["id"] for row in response.json()["results"]] for response in found] == [[order.pk]] * 3
-
-
-def test_the_usual_view_is_early(client_of: Any, owner: User, order: Order) -> None:
-    serve(made(OrderViewSet, [ScopeAuthentication]))
-    assert {response.status_code for response in answers(client_of(owner), "/orders")} == {200}
-    assert early.known._values
 
 
 @pytest.mark.parametrize(

@@ -248,15 +248,15 @@ def test_sixteen_readers_of_an_expired_page_compute_it_at_most_twice(
     clients = [client_of(owner) for _ in range(16)]
     clients[0].get(url)
     Order.objects.update(currency="CHF")
-    statement, calls = summary.statement, []
+    summarise, calls = summary.summarise, []
 
     def slow(*args: Any) -> Any:
         calls.append(1)
         computing.set()
         assert go.wait(20)
-        return statement(*args)
+        return summarise(*args)
 
-    monkeypatch.setattr("orders.views.statement", slow)
+    monkeypatch.setattr("orders.views.summarise", slow)
 
     def read(client: Any) -> Any:
         try:
@@ -287,7 +287,7 @@ def test_a_computation_that_fails_lets_the_next_one_try(
     Order.objects.update(currency="CHF")
     client.raise_request_exception = False
     with monkeypatch.context() as broken:
-        broken.setattr("orders.views.statement", lambda *args: 1 / 0)
+        broken.setattr("orders.views.summarise", lambda *args: 1 / 0)
         assert client.get(url).status_code == 500
     assert status(client.get(url)) == "stale"
 
@@ -322,7 +322,7 @@ def test_a_write_in_one_process_shows_in_the_next_read_of_the_other(
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 def test_cache_stats_counts_what_happened(
-    client_of: Any, owner: User, order: Order, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    client_of: Any, owner: User, order: Order, capsys: Any, monkeypatch: pytest.MonkeyPatch, in_another_process: Any
 ) -> None:
     monkeypatch.setattr(pagecache, "TALLY_SECONDS", 0)
     client = client_of(owner)
@@ -336,6 +336,6 @@ def test_cache_stats_counts_what_happened(
     row = next(line for line in printed.splitlines() if "api/orders " in line)
     assert re.findall(r"\d+", row)[:3] == ["3", "5", "60"]  # hits, reads, per cent
     call_command("cache_clear")
-    pagecache.shelf.clear()  # another process
+    in_another_process()
     assert not list(cache.iter_keys("page:*"))  # type: ignore[attr-defined]
     assert status(client.get("/api/orders")) == "miss"

@@ -16,6 +16,7 @@ from typing import Any
 
 import brotli
 import pytest
+from django.conf import settings
 from django.test import Client
 from pythonjsonlogger.json import JsonFormatter
 
@@ -90,7 +91,9 @@ def test_a_stream_is_logged_when_its_last_byte_has_left(
     response = client_of(owner).get("/api/orders/export")
     assert logged() == []
     b"".join(response)
-    assert [(line["route"], line["queries"]) for line in logged()] == [("/api/orders/export", 2)]
+    assert [(line["route"], line["queries"]) for line in logged()] == [
+        ("/api/orders/export", 2 if settings.FAST else 3)
+    ]
 
 
 @pytest.mark.parametrize("header", ["", "tomorrow", "1700000000000"])

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import models
+from django.db.models.signals import post_init
+from django.dispatch import receiver
+from django.utils import timezone
 
+from api.shaping import needs
 from businesses.models import Company, User
 
 
@@ -32,3 +37,34 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    @needs("due")
+    def late(self) -> bool:
+        return self.due is not None and self.due < timezone.now().date()
+
+
+class LoudTask(Task):
+    """Changes what it reads, as the documentation of `from_db` shows."""
+
+    class Meta:
+        proxy = True
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Any, values: Any) -> LoudTask:
+        task = super().from_db(db, field_names, values)
+        task.title = task.title.upper()
+        return task
+
+
+class MarkedTask(Task):
+    """Is changed by a receiver."""
+
+    class Meta:
+        proxy = True
+
+
+@receiver(post_init, sender=MarkedTask)
+def mark(sender: type[MarkedTask], instance: MarkedTask, **more: Any) -> None:
+    if "title" in instance.__dict__:
+        instance.title = f"{instance.title}!"

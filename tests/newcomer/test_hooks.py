@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.utils import timezone
 
 from tests.newcomer.models import Project, Task
@@ -18,6 +18,7 @@ GUARDED = [
     "ByInitial",
     "ByAuthentication",
     "ByMethod",
+    "ByMethodDecorator",
     "ByDispatch",
     "Decorated",
 ]
@@ -38,9 +39,13 @@ def test_who_may_not_is_refused_also_after_somebody_who_may(ask: Any, task: Task
     assert ask(path, **{"If-None-Match": tag}).status_code == 403
 
 
-def test_permission_on_an_object_is_asked_for(ask: Any, task: Task) -> None:
-    path = f"ByObject/projects/{task.project_id}/tasks"
-    assert [ask(f"{path}/{task.pk}", staff=staff).status_code for staff in (False, True, False)] == [403, 200, 403]
+@pytest.mark.parametrize("view", ["ByObject", "ByObjectCheck"])
+def test_permission_on_an_object_is_asked_for(ask: Any, task: Task, view: str) -> None:
+    path = f"{view}/projects/{task.project_id}/tasks"
+    answers = [ask(f"{path}/{task.pk}", staff=staff) for staff in (False, True, False)]
+    assert [answer.status_code for answer in answers] == [403, 200, 403]
+    tag = answers[1].headers.get("ETag", '"x"')
+    assert ask(f"{path}/{task.pk}", **{"If-None-Match": tag}).status_code == 403
     assert [ask(path, staff=staff).status_code for staff in (False, True, False)] == [200, 200, 200]
 
 
@@ -59,6 +64,106 @@ def test_an_overridden_serializer_is_the_one_that_renders(ask: Any, task: Task) 
         assert ask(f"{path}?format=json").json()["results"][0]["title"] == f"shown of {task.pk}"
         assert ask(path).json()["results"][0]["title"] == "shown"
         assert ask(f"{path}/{task.pk}?format=json").json()["title"] == f"shown of {task.pk}"
+
+
+@pytest.mark.parametrize("view", ["FieldsByUser", "FieldsByInit", "FieldsBelow", "FieldNames"])
+def test_fields_that_a_serializer_takes_away_are_hidden_each_time(ask: Any, task: Task, view: str) -> None:
+    path = f"{view}/projects/{task.project_id}/tasks"
+    for staff in (True, False, True, False):
+        for url in (path, f"{path}/{task.pk}"):
+            answer = ask(url, staff=staff)
+            assert answer.status_code == 200
+            assert (b"title" in answer.content) == staff
+            again = ask(url, staff=not staff, **{"If-None-Match": answer.headers.get("ETag", '"x"')})
+            assert (again.status_code, b"title" in again.content) == (200, not staff)
+
+
+def test_a_renderer_of_the_view_renders(ask: Any, task: Task) -> None:
+    path = f"OwnRenderer/projects/{task.project_id}/tasks"
+    for url in (path, f"{path}/{task.pk}"):
+        for headers in ({}, {}, {"Cache-Control": "no-cache"}):
+            assert b'"TITLE":"SHOWN"' in ask(url, **headers).content
+
+
+def test_a_list_that_the_serializer_makes_of_rows_is_shown(ask: Any, task: Task) -> None:
+    Task.objects.create(project=task.project, title="hidden", starts_at=task.starts_at)
+    for headers in ({}, {}, {"Cache-Control": "no-cache"}):
+        answer = ask(f"OwnList/projects/{task.project_id}/tasks", **headers)
+        assert [row["id"] for row in answer.json()["results"]] == [task.pk]
+
+
+@pytest.mark.parametrize(("view", "title"), [("OwnReading", "SHOWN"), ("ByReceiver", "shown!"), ("OtherRows", "SHOWN")])
+def test_what_a_model_makes_of_its_columns_is_shown(ask: Any, task: Task, view: str, title: str) -> None:
+    path = f"{view}/projects/{task.project_id}/tasks"
+    for _ in range(2):
+        assert ask(path).json()["results"][0]["title"] == title
+        assert ask(f"{path}/{task.pk}").json()["title"] == title
+
+
+@pytest.mark.parametrize("view", ["OwnSerializer", "OwnContext"])
+def test_a_serializer_that_the_view_makes_is_the_one_that_renders(ask: Any, task: Task, view: str) -> None:
+    path = f"{view}/projects/{task.project_id}/tasks"
+    for _ in range(2):
+        assert ask(path).json()["results"][0]["title"] == f"shown of {task.pk}"
+        assert ask(f"{path}/{task.pk}").json()["title"] == f"shown of {task.pk}"
+
+
+def test_rows_that_the_view_takes_off_a_page_are_not_shown(ask: Any, task: Task) -> None:
+    Task.objects.create(project=task.project, title="hidden", starts_at=task.starts_at)
+    for _ in range(2):
+        answer = ask(f"OwnPages/projects/{task.project_id}/tasks")
+        assert [row["id"] for row in answer.json()["results"]] == [task.pk]
+
+
+def test_a_nested_serializer_reads_in_its_own_way(ask: Any, task: Task) -> None:
+    path = f"OwnNesting/projects/{task.project_id}/tasks"
+    for name, shown in (("closed", None), ("open", {"name": "open"})):
+        Project.objects.filter(pk=task.project_id).update(name=name)
+        assert ask(path).json()["results"][0]["project"] == shown
+        assert ask(f"{path}/{task.pk}").json()["project"] == shown
+
+
+TOKYO = "2026-01-03T05:30:00+09:00", "03.01. 05:30"
+
+
+def test_the_local_time_of_a_request_is_its_own(ask: Any, project: Project) -> None:
+    at = datetime(2026, 1, 2, 20, 30, tzinfo=UTC)
+    task = Task.objects.create(project=project, title="x", starts_at=at)
+    path = f"LocalTime/projects/{project.pk}/tasks"
+    try:
+        for staff in (True, False, True, False):
+            row = ask(path, staff=staff).json()["results"][0]
+            timezone.deactivate()
+            wanted = (
+                ("2026-01-03T05:30:00+09:00", "03.01. 05:30") if staff else ("2026-01-02T20:30:00Z", "02.01. 20:30")
+            )
+            assert (row["starts_at"], row["day"]) == wanted
+            assert ask(f"{path}/{task.pk}", staff=staff).json()["day"] == wanted[1]
+            timezone.deactivate()
+    finally:
+        timezone.deactivate()
+
+
+def test_a_property_that_asks_the_clock_goes_with_it(ask: Any, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    Task.objects.update(due=now.date())
+    path = f"Late/projects/{task.project_id}/tasks"
+    for days, late in ((0, False), (2, True), (0, False)):
+        monkeypatch.setattr(timezone, "now", lambda days=days: now + timedelta(days=days))
+        assert ask(path, **{"Cache-Control": "no-cache"}).json()["results"][0]["late"] is late
+
+
+def test_what_only_drf_knows_of_a_request_is_there_each_time(ask: Any, task: Task) -> None:
+    for headers in ({}, {"Cache-Control": "no-cache"}, {"Cache-Control": "no-cache"}):
+        assert ask(f"Versioned/projects/{task.project_id}/tasks", **headers).status_code == 200
+
+
+@pytest.mark.parametrize("view", ["OwnEnvelope", "OwnPagination", "OwnData"])
+def test_what_is_put_round_a_page_is_there(ask: Any, task: Task, view: str) -> None:
+    for _ in range(2):
+        assert ask(f"{view}/projects/{task.project_id}/tasks").json()["count"] == 1
+    detail = ask(f"{view}/projects/{task.project_id}/tasks/{task.pk}").json()
+    assert ("count" in detail) == (view == "OwnData")
 
 
 def test_a_header_of_the_view_names_each_request_s_user(ask: Any, task: Task) -> None:
@@ -83,13 +188,17 @@ def test_a_filter_by_time_goes_with_the_clock(ask: Any, project: Project, monkey
             assert len(ask(url, **headers).json()["results"]) == 1
 
 
-def test_a_detail_below_a_second_parent_is_found(ask: Any, project: Project) -> None:
+@pytest.mark.parametrize("view", ["TaskViewSet", "SteadyTaskViewSet", "ByKey"])
+def test_a_detail_below_a_second_parent_is_found(ask: Any, project: Project, view: str) -> None:
     second = Project.objects.create(company=project.company, name="second")
-    tasks = [Task.objects.create(project=each, title="x", starts_at=timezone.now()) for each in (project, second)]
+    places = (project, second, project)
+    tasks = [Task.objects.create(project=each, title="x", starts_at=timezone.now()) for each in places]
     for each in (*tasks, *tasks):
-        answer = ask(f"TaskViewSet/projects/{each.project_id}/tasks/{each.pk}")
+        answer = ask(f"{view}/projects/{each.project_id}/tasks/{each.pk}")
         assert (answer.status_code, answer.json().get("id")) == (200, each.pk)
-    assert ask(f"TaskViewSet/projects/{project.pk}/tasks/{tasks[1].pk}").status_code == 404
+        rows = ask(f"{view}/projects/{each.project_id}/tasks").json()["results"]
+        assert [row["id"] for row in rows] == [task.pk for task in tasks if task.project_id == each.project_id]
+    assert ask(f"{view}/projects/{project.pk}/tasks/{tasks[1].pk}").status_code == 404
 
 
 # --- Middleware
@@ -107,24 +216,6 @@ def test_middleware_sees_every_request(owner_of_orders: tuple[str, str], setting
         assert answer.headers["Access-Control-Allow-Origin"] == "https://example.com"
 
 
-def test_middleware_sees_what_is_answered_ahead_of_django_too(
-    owner_of_orders: tuple[str, str], settings: Any, where: str
-) -> None:
-    if where == "transaction":
-        pytest.skip("the application closes the connection of the test's transaction")
-    from config.front import Front
-
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.newcomer.middleware.only_staff"]
-    application, (url, token) = Front(), owner_of_orders
-    statuses = []
-    for role in ("staff", "staff", "nobody", "staff", "nobody"):
-        environ = RequestFactory().get(url, headers={"Authorization": token, "X-Role": role}).environ
-        body: Any = application(environ, lambda status, headers, error=None: statuses.append(status[:3]))
-        b"".join(body)
-        getattr(body, "close", list)()
-    assert statuses == ["200", "200", "403", "200", "403"]
-
-
 @pytest.fixture
 def owner_of_orders(company: Any) -> tuple[str, str]:
     from businesses import tokens
@@ -134,36 +225,3 @@ def owner_of_orders(company: Any) -> tuple[str, str]:
     member = factories.member(company)
     factories.order(office, member)
     return "/api/orders", f"Token {tokens.issue(member)[0]}"
-
-
-# --- What is not fast is told
-
-
-def told(settings: Any) -> list[str]:
-    from api.checks import unknown
-
-    return [message.msg for message in unknown(None)]
-
-
-def test_a_check_names_each_view_that_is_not_fast_and_why(settings: Any) -> None:
-    lines = [line for line in told(settings) if "/ByInitial/" in line and line.count("<") == 1]
-    route = "/api/newcomer/ByInitial/projects/<int:project>/tasks"
-    assert lines == [
-        f"{route} does not become known, as ByInitial overrides initial.",
-        f"{route} does not become known, as ByInitial does not say that it is steady.",
-    ]
-    assert any("/Decorated/" in line and "something stands round its view" in line for line in told(settings))
-    assert any(
-        "/ByMethod/" in line and "ByMethod.list may do more than answer what is kept" in line for line in told(settings)
-    )
-
-
-def test_a_check_names_middleware_that_every_request_goes_to(settings: Any) -> None:
-    name = "tests.newcomer.middleware.allow_origin"
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, name]
-    assert f"No URL becomes known, as each request goes to {name}." in told(settings)
-
-
-def test_all_of_the_service_s_own_are_fast(settings: Any) -> None:
-    settings.ROOT_URLCONF = "config.urls"
-    assert told(settings) == []

@@ -235,6 +235,7 @@ def test_a_client_that_leaves_closes_the_transaction(as_owner: Any, office: Offi
     assert cursors() == 0
 
 
+@several_chunks
 @pytest.mark.django_db(transaction=True)
 def test_the_file_shows_one_moment(as_owner: Any, office: Office, owner: User) -> None:
     oldest = factories.order(office, owner, lines=1)

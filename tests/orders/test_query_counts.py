@@ -112,11 +112,3 @@ def test_a_rendered_export_reads_lines_once_for_each_chunk(
     with querybudget.watch() as seen:
         read(client.get("/api/orders/export"))
     assert len(seen.counted) == 2 + 3  # scope, orders, lines for each of three chunks
-
-
-def test_an_export_that_the_database_writes_is_one_query(client_of: Any, owner: User, office: Office) -> None:
-    client = client_of(owner)
-    factories.copies(factories.order(office, owner, lines=1), 2 * CHUNK + 1)
-    with querybudget.watch() as seen:
-        read(client.get("/api/orders/export"))
-    assert len(seen.counted) == 2  # scope, orders with their lines

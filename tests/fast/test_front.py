@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from knox.models import get_token_model
 
-from api import early
-from businesses import authentication, tokens
+from api.views import ShapedViewSet
+from businesses import fast as authentication
+from businesses import tokens
 from businesses.models import Membership, User
 from config.wsgi import application
+from fast import early
 from orders.models import Order
-from querybudget.middleware import WANTED
+from querybudget.middleware import WANTED, request_measured
 from querybudget.requests import unmeasured
 from querybudget.traffic import traffic
 from tests import factories
@@ -184,7 +187,42 @@ def test_a_hit_over_its_budget_is_told_of(
     monkeypatch.setattr(line, "limit", 0)
     with caplog.at_level("WARNING", "querybudget"):
         server.get("/api/orders")
-    assert "GET /api/orders [hit]: 1 queries, budget 0" in caplog.text
+        monkeypatch.setattr(request_measured, "receivers", [])
+        server.get("/api/orders")
+    told = [message for message in caplog.messages if message.startswith("GET /api/orders [hit]: 1 queries, budget 0")]
+    assert len(told) == 2
+
+
+def test_a_thread_that_outlives_its_request_counts_for_no_later_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, threads = threading.Event(), []
+    count, settle = ShapedViewSet.count, early.Known.settle
+
+    def work() -> None:
+        go.wait(20)
+        User.objects.count()
+        connection.close()
+
+    def starting(view: ShapedViewSet, request: Any) -> None:
+        count(view, request)
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+
+    def waiting(known: early.Known, environ: dict[str, Any]) -> Any:
+        go.set()
+        for thread in threads:
+            thread.join()
+        return settle(known, environ)
+
+    server.get("/api/orders")
+    monkeypatch.setattr(ShapedViewSet, "count", starting)
+    server.get("/api/orders", HTTP_CACHE_CONTROL="no-cache")  # begun here, and computed by Django
+    monkeypatch.setattr(early.Known, "settle", waiting)
+    server.came.clear()
+    answered = server.get("/api/orders")
+    assert (len(threads), server.came) == (1, [])
+    assert 'desc="1 query"' in answered.headers["Server-Timing"]
 
 
 def test_the_log_has_a_line_of_each(server: Server, owner: User, caplog: pytest.LogCaptureFixture) -> None:
@@ -205,8 +243,6 @@ def test_the_log_has_a_line_of_each(server: Server, owner: User, caplog: pytest.
 @pytest.fixture
 def nobody_is_told() -> Iterator[None]:
     """Without an access log, as where it is switched off."""
-    from querybudget.middleware import request_measured
-
     receivers, request_measured.receivers = request_measured.receivers, []
     yield
     request_measured.receivers = receivers

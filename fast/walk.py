@@ -1,31 +1,30 @@
-"""Answers that PostgreSQL writes: a serializer becomes one SQL expression, whose value is its JSON.
+"""The walk from a serializer to the SQL expression that writes its JSON.
 
-`compiled` walks the fields of a serializer as `api.shaping` does, and finds for each the SQL that spells
-its column as DRF would. The text is made once by the ORM's compiler; a request binds parameters and joins
-what comes back. The serializer stays the declaration: what can't be said in SQL raises
-UncompilableError, whose message says why, and is rendered by the serializer itself.
-
-A method or property whose `@needs` gives no SQL stays Python: SQL leaves a gap for it (`api.gaps`).
+It goes through the fields as `api.shaping` does, and finds for each the SQL that spells its column as DRF would. A
+method or property of which no SQL is known (`spelt_as`) stays Python: SQL leaves a gap for it (`fast.gaps`), as for a
+field that changes values in a way of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
-from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Case, Expression, F, Field, ForeignObject, Model, OuterRef, Q, TextField, When
+from django.db.models import Case, Expression, F, ForeignObject, Model, OuterRef, TextField, When
+from django.db.models.fields.related_descriptors import ForeignKeyDeferredAttribute
+from django.db.models.query_utils import DeferredAttribute
+from django.db.models.signals import post_init, pre_init
 from rest_framework import serializers
 
-from api import gaps, keyset
-from api.gaps import Column, Gap
-from api.selection import Selection, apply, object_of
-from api.shaping import attribute, key_of, relation_name, unseen
-from api.spelling import (
+from api.selection import object_of
+from api.shaping import attribute, is_of_drf, key_of, makes_fields, relation_name, stored, unseen
+from fast import gaps
+from fast.gaps import Column, Gap
+from fast.spelling import (
     Bound,
     InSql,
     Joined,
@@ -39,179 +38,21 @@ from api.spelling import (
     raw_spelling_of,
     spelling_of,
     spelt,
-    stored,
 )
-from api.statements import Conditions, FirstOfEach, Narrowing, Row, Slot, Statement, checked
 
 READERS = (
     serializers.Field.get_attribute,
     serializers.ModelField.get_attribute,
     serializers.RelatedField.get_attribute,
 )
+PLAIN_ATTRIBUTES = DeferredAttribute, ForeignKeyDeferredAttribute
+spelt_as: dict[Any, InSql] = {}
+"""SQL for what a serializer's method or a model's property says in Python, by its function."""
 ROW, LIST = serializers.Serializer.to_representation, serializers.ListSerializer.to_representation
 
 
 class UncompilableError(Exception):
     """A serializer that only DRF can render; the message says what of it, and why."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Compiled:
-    """One object's JSON as an expression on rows of `model`, and the gaps in what it gives."""
-
-    model: type[Model]
-    expression: Expression
-    gaps: tuple[Gap, ...]
-    written: tuple[InSql, ...]  # the methods among it
-
-    def given(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """What a request brings for the slots of the expression."""
-        return {name: value for each in self.written for name, value in each.values(context).items()}
-
-    @property
-    def leaks(self) -> bool:
-        """Whether a gap was found to ask for more than its columns: only the serializer can render it."""
-        return bool(self.gaps) and any(gap.refused for gap in self.gaps)
-
-    def filler(self, context: Mapping[str, Any]) -> Callable[[Iterable[str]], list[bytes]]:
-        """A function that fills the gaps of objects, or raises LeakError where one asks for more than its columns."""
-        return gaps.filler(self.gaps, context)
-
-    def one(self, narrowing: Narrowing, given: Mapping[str, Any], key: int) -> str | None:
-        """The object with this key, its gaps open; None if there is none within `narrowing`."""
-        rows = statement(self, None, "=").rows(DEFAULT_DB_ALIAS, checked(narrowing), **given, value0=key)
-        return rows[0][0] if rows else None
-
-    def page(
-        self,
-        alias: str,
-        narrowing: Narrowing,
-        given: Mapping[str, Any],
-        order: keyset.Order,
-        cursor: keyset.Cursor | None,
-        limit: int,
-        apart: Apart | None = None,
-    ) -> keyset.Page[str]:
-        """One query for `limit` objects, their gaps open, and the one that tells whether there are more.
-
-        Two where rows without a value begin.
-        """
-        backwards = cursor is not None and cursor.backwards
-        operator = order.beyond(backwards=backwards) if cursor else ""
-        values = {f"value{at}": value for at, value in enumerate(cursor.values if cursor else ())}
-        if apart:
-            values["apart"] = apart.values
-        column = apart.column if apart else ""
-        empty = tuple(at for at, value in enumerate(cursor.values if cursor else ()) if value is None)
-        rows: list[Row] = []
-        for at in range(len(ranges(self.model, order, operator, empty)) if cursor else 1):
-            if len(rows) <= limit:
-                place: dict[str, Any] = {"backwards": backwards, "empty": empty, "at": at}
-                beyond = statement(self, order, operator, **place, limit=limit + 1, apart=column)
-                rows += beyond.rows(alias, narrowing, **given, **values)
-        page = keyset.cut(rows, cursor, limit, lambda row: row[1:])
-        return keyset.Page([row[0] for row in page.rows], page.next, page.previous)
-
-    def all(
-        self, alias: str, narrowing: Narrowing, given: Mapping[str, Any], order: keyset.Order, size: int
-    ) -> Generator[list[str], None, None]:
-        """Every object, its gaps open, `size` at a time through a server-side cursor."""
-        for rows in statement(self, order).chunks(alias, narrowing, size, **given):
-            yield [row[0] for row in rows]
-
-
-class Apart(NamedTuple):
-    """Rows are looked for by each of these values of a column, as an index has them in their order."""
-
-    column: str
-    values: str  # as `api.statements.numbers` writes them
-
-
-@lru_cache(maxsize=1024)
-def statement(
-    compiled: Compiled,
-    order: keyset.Order | None,
-    operator: str = "",
-    *,
-    backwards: bool = False,
-    limit: int | None = None,
-    apart: str = "",
-    empty: tuple[int, ...] = (),
-    at: int = 0,
-) -> Statement:
-    """Rows of the object and the order's columns, behind a cursor if there is an `operator`; by key without `order`.
-
-    The limit is part of the text: a plan for any limit is one for many rows. `apart`: see `Apart.column`; `empty` and
-    `at`: which of the cursor's values are None, and which of the `ranges` behind it is meant.
-    """
-    model = compiled.model
-    rows = model._base_manager.filter(Conditions())
-    if order is None:
-        key = keyset.RowComparison((key_of(model),), operator, (Slot("value0"),))
-        return Statement.of((rows.filter(key) if operator else rows).values_list(compiled.expression))
-    if operator:
-        rows = rows.filter(ranges(model, order, operator, empty)[at])
-    terms, columns = order.terms(model, backwards=backwards), [each.attname for each in keyset.columns_of(model, order)]
-    if apart:
-        some = rows.filter(**{apart: FirstOfEach.VALUE}).order_by(*terms)
-        some = some.values_list(*dict.fromkeys([*columns, model._meta.pk.attname]))
-        rows = model._base_manager.filter(FirstOfEach(some[:limit], Slot("apart")))
-    rows = rows.order_by(*terms).values_list(compiled.expression, *columns)
-    return Statement.of(rows if limit is None else rows[:limit])
-
-
-@lru_cache(maxsize=1024)
-def ranges(model: type[Model], order: keyset.Order, operator: str, empty: tuple[int, ...]) -> list[Q]:
-    """Those of `api.keyset`, with a slot for each value of a cursor but the `empty` ones."""
-    columns = keyset.columns_of(model, order)
-    values = [None if at in empty else Slot(f"value{at}") for at in range(len(columns))]
-    return keyset.ranges(columns, operator, values)
-
-
-@lru_cache(maxsize=1024)  # clients choose the selection, hence the bound
-def compiled_for(serializer_class: type[serializers.BaseSerializer[Any]], selection: Selection) -> Compiled | str:
-    """`serializer_class` after `selection`; or why it has to render by itself."""
-    serializer = serializer_class()
-    apply(selection, serializer)
-    try:
-        return compiled(serializer)
-    except UncompilableError as reason:
-        return str(reason)
-
-
-def compiled(serializer: serializers.BaseSerializer[Any]) -> Compiled:
-    """Compile an instance of a model's serializer.
-
-    Raises:
-        UncompilableError: a field has no spelling in SQL.
-    """
-    shape = object_of(serializer)
-    model: type[Model] = shape.Meta.model  # type: ignore[attr-defined]
-    place = Place(model)
-    return Compiled(model, place.object(shape), tuple(place.gaps), tuple(place.written))
-
-
-def row(model: type[Model], fields: Mapping[str, Bound], columns: Mapping[str, Field[Any, Any]]) -> Expression:
-    """The JSON of a row that is no instance of `model`, as grouping makes them.
-
-    A nested serializer shows the relation of its name; of other fields `columns` has the kinds.
-
-    Raises:
-        UncompilableError: a field has no spelling in SQL.
-    """
-    pieces: list[Expression | str] = []
-    for name, field in fields.items():
-        if isinstance(field, serializers.Serializer):
-            shown = Place(model).beyond(name, field, last=True).object(field)
-        elif spelling := spelling_of(field, columns[name]):
-            shown = spelling(F(name))
-        else:
-            raise UncompilableError(f"{where(field)}: {type(field).__name__} has no spelling in SQL")
-        pieces += [f"{',' if pieces else ''}{spelt(name)}:", shown]
-    return joined(["{", *pieces, "}"])
-
-
-# --- The walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +64,12 @@ class Place:
     gaps: list[Gap] = dataclasses.field(default_factory=list)
     written: list[InSql] = dataclasses.field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        own_rows(self.model)
+
     def object(self, serializer: serializers.Serializer[Any]) -> Expression:
+        if makes_fields(serializer):
+            raise UncompilableError(f"{type(serializer).__name__} makes its fields by itself")
         if type(serializer).to_representation is not ROW:
             raise UncompilableError(f"{type(serializer).__name__} has a to_representation of its own")
         pieces: list[Expression | str] = []
@@ -237,6 +83,8 @@ class Place:
             return self.object(field)
         names = [] if field.source == "*" else field.source_attrs
         here = self
+        if not is_of_drf(type(field).get_attribute) or (names[1:] and field.default is not serializers.empty):
+            raise UncompilableError(f"{where(field)}: {type(field).__name__} reads in a way of its own")
         for name in names[:-1]:
             here = here.beyond(name, field)
         found = attribute(here.model, names[-1]) if names else None
@@ -291,29 +139,30 @@ class Place:
     def leaf(self, field: Bound, column: Any) -> Expression:
         if type(field).get_attribute not in READERS:
             raise UncompilableError(f"{where(field)}: {type(field).__name__} reads in a way of its own")
-        if column is not None and column.concrete:
+        if column is not None and column.concrete and column.descriptor_class in PLAIN_ATTRIBUTES:
             spelling = key_spelling_of(field, column) if column.is_relation else spelling_of(field, stored(column))
             if spelling is not None:
                 shown = spelling(F(f"{self.prefix}{column.attname}"))
                 return or_null(shown) if column.null else shown
         if column is not None:
-            return self.gap(field, [((), column)])
-        in_sql = getattr(reader_of(self.model, field), "sql", None)
+            return self.gap(field, [((), column)], of_column=True)
+        reader = reader_of(self.model, field)
+        in_sql = spelt_as.get(reader) if hasattr(reader, "needs") else None
         if in_sql is None:
             return self.gap(field, [((), self.model._meta.pk), *needed(self.model, field)])
         self.written.append(in_sql)
-        return in_sql.expression(lambda name: F(f"{self.prefix}{name}"))  # type: ignore[no-any-return]
+        return in_sql.expression(lambda name: F(f"{self.prefix}{name}"))
 
-    def gap(self, field: Bound, read: Iterable[Read]) -> Expression:
+    def gap(self, field: Bound, read: Iterable[Read], *, of_column: bool = False) -> Expression:
         """Columns for Python to read. (A method gets the key too, which a plan always fetches.)"""
         columns, shown = [], []
         for path, each in dict.fromkeys(read):
             kind = in_json(each)
-            if kind is None:
+            if kind is None or each.descriptor_class not in PLAIN_ATTRIBUTES:
                 raise UncompilableError(f"{where(field)}: {each.name} changes on its way through JSON")
             columns.append(Column(path, each.attname, kind))
             shown.append(as_json(each)(F(f"{self.prefix}{'__'.join((*path, each.attname))}")))
-        self.gaps.append(Gap(self.model, tuple(columns), field))
+        self.gaps.append(Gap(self.model, tuple(columns), field, of_column))
         return gaps.left_open(len(self.gaps) - 1, Spelt(*shown, template="json_build_array(%(expressions)s)"))
 
     def collection(self, field: serializers.ListSerializer[Any], relation: Any) -> Expression:
@@ -327,9 +176,20 @@ class Place:
         if not model._meta.ordering:
             raise UncompilableError(f"{where(field)}: rows of {model.__name__} have no order (Meta.ordering)")
         each = replace(self, model=model, prefix="").object(object_of(field))
-        rows = model._default_manager.filter(**{relation.field.name: OuterRef(f"{self.prefix}pk")})
+        if len(relation.field.foreign_related_fields) != 1:
+            raise UncompilableError(f"{where(field)}: a relation by several columns")
+        (target,) = relation.field.foreign_related_fields
+        rows = model._default_manager.filter(**{relation.field.attname: OuterRef(f"{self.prefix}{target.attname}")})
         texts: Any = Joined(rows.values_list(each))
         return joined(["[", texts, "]"])
+
+
+def own_rows(model: type[Model]) -> None:
+    """Raises UncompilableError for a model whose instances are more than its columns: a hook of it is run for each."""
+    listened = any(signal.has_listeners(model) for signal in (pre_init, post_init))
+    plain = getattr(model.from_db, "__func__", None) is getattr(Model.from_db, "__func__", None)
+    if listened or not plain or model.__init__ is not Model.__init__:
+        raise UncompilableError(f"{model.__name__} makes its instances in a way of its own")
 
 
 def is_plainly(field: Bound, kind: Any) -> bool:
@@ -357,7 +217,8 @@ def needed(model: type[Model], field: Bound) -> Iterator[Read]:
 def reader_of(model: type[Model], field: Bound) -> Any:
     """What declares with `@needs` what it reads."""
     if isinstance(field, serializers.SerializerMethodField):
-        return getattr(field.parent, str(field.method_name))
+        method = getattr(field.parent, str(field.method_name))
+        return getattr(method, "__func__", method)
     return type(field) if field.source == "*" else property_of(model, field.source_attrs[-1])
 
 
@@ -380,6 +241,7 @@ def followed(model: type[Model], names: Sequence[str], field: Bound, above: tupl
             yield above, found
         if found.is_relation and name == relation_name(found) and (rest or not found.concrete):
             there: Any = found.related_model
+            own_rows(there)
             yield (*above, name), there._meta.pk
             if rest:
                 yield from followed(there, rest, field, (*above, name))

@@ -14,11 +14,12 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import BooleanField, Expression, F, Func, QuerySet, Value
+from django.db.models import BooleanField, Expression, F, Func, Model, QuerySet, Value
 from django.db.models.expressions import OrderBy, RawSQL
+from django.db.models.query import ModelIterable
 
-from api.memo import MOST
-from api.postgresql.planned import Planned, Template
+from fast.memo import MOST
+from fast.postgresql.planned import Planned, Template
 
 Row = tuple[Any, ...]
 MARK = "/* conditions */"
@@ -42,27 +43,6 @@ class Conditions(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         return MARK, (HERE,)
-
-
-class AmongNumbers(Func):
-    """Whether a column is one of the numbers in a text: `{1,2}`.
-
-    However many there are, they are one parameter: 1,000 of an `IN` take PostgreSQL and Django 15 ms to read.
-    """
-
-    template = "%(expressions)s)"
-    arg_joiner = " = ANY ("
-    output_field = BooleanField()
-    conditional = True
-
-    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, tuple[Any, ...]]:
-        joiner, template = " IN (SELECT value FROM json_each('[' || trim(", "%(expressions)s, '{}') || ']'))"
-        return self.as_sql(compiler, connection, template=template, arg_joiner=joiner)
-
-
-def numbers(values: Iterable[int]) -> str:
-    """The text for `AmongNumbers`."""
-    return f"{{{','.join(map(str, values))}}}"
 
 
 class FirstOfEach(Func):
@@ -127,8 +107,8 @@ def conditions_of(queryset: QuerySet[Any]) -> Narrowing:
     query: Any = queryset.query
     query.get_initial_alias()
     joins = sum(count > 0 for count in query.alias_refcount.values()) > 1
-    if joins or query.is_sliced or query.distinct or query.group_by or query.combinator:
-        return conditions_of(queryset.model._base_manager.filter(pk__in=queryset.values("pk")))
+    if joins or query.is_sliced or query.distinct or query.group_by or query.combinator or over(query.where):
+        return conditions_of(QuerySet(queryset.model).filter(pk__in=queryset.values("pk")))
     compiler = query.get_compiler(queryset.db)
     try:
         sql, parameters = compiler.compile(query.where)
@@ -137,6 +117,18 @@ def conditions_of(queryset: QuerySet[Any]) -> Narrowing:
     except FullResultSet:
         return ANY
     return Narrowing(f"({sql})", tuple(parameters))
+
+
+def over(where: Any) -> bool:
+    """Whether conditions ask for a window's function, which SQL has behind them."""
+    return bool(where.contains_over_clause)
+
+
+def is_plain(queryset: QuerySet[Any], model: type[Model]) -> bool:
+    """Whether rows of `model` that meet its conditions are all that it gives, as they are."""
+    own = queryset._iterable_class is not ModelIterable or type(queryset)._fetch_all is not QuerySet._fetch_all
+    more = getattr(queryset, "_prefetch_related_lookups", ()) or queryset.query.extra
+    return queryset.model is model and not own and not more
 
 
 @dataclass(frozen=True, slots=True, eq=False)

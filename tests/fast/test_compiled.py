@@ -11,13 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from rest_framework import serializers
 
-from api.checks import uncompiled
-from api.compiled import UncompilableError, compiled, compiled_for, statement
 from api.selection import Selection
 from api.shaping import needs
-from api.statements import ANY
-from api.views import narrowings
 from businesses.models import Company, Membership, Office
+from fast.checks import rendered
+from fast.compiled import compiled, compiled_for, statement
+from fast.pages import narrowings
+from fast.statements import ANY
+from fast.walk import UncompilableError
+from orders.export import CHUNK
 from orders.models import Order, OrderLine
 from orders.serializers import OrderSerializer
 from orders.views import OrderViewSet
@@ -106,7 +108,7 @@ def test_the_orders_leave_no_gaps() -> None:
 
 @pytest.mark.django_db
 def test_the_database_writes_every_endpoint() -> None:
-    assert uncompiled(None) == []
+    assert rendered(None) == []
 
 
 class OwnOrderSerializer(OrderSerializer):
@@ -129,7 +131,7 @@ def test_a_serializer_that_can_not_be_compiled_renders_itself(settings: Any, cli
     with unmeasured():
         (shown,) = client_of(reader).get("/own/orders").json()["results"]
     assert shown["number"] == "own"
-    assert any("/own/orders is rendered by OwnOrderSerializer, as" in message.msg for message in uncompiled(None))
+    assert any("OwnOrderViewSet is rendered by OwnOrderSerializer, as" in message.msg for message in rendered(None))
 
 
 @pytest.mark.django_db
@@ -217,3 +219,13 @@ def test_gaps_over_equal_columns_do_not_answer_for_each_other(monkeypatch: pytes
         written = found.one(ANY, found.given({}), office.pk)
         assert written is not None
         assert found.filler({})([written]) == [b'{"loud":"KIEL","quiet":"kiel"}']
+
+
+@pytest.mark.django_db
+def test_an_export_is_one_query(client_of: Any) -> None:
+    office, person = factories.office(), factories.user()
+    factories.copies(factories.order(office, person, lines=1), 2 * CHUNK + 1)
+    client = client_of(factories.member(office.company))
+    with CaptureQueriesContext(connection) as captured:
+        assert len(client.get("/api/orders/export").getvalue().splitlines()) == 2 * CHUNK + 2
+    assert len([each for each in captured if "SELECT" in each["sql"]]) == 2  # scope, orders with their lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,15 +14,17 @@ from django.db.models import CharField
 from rest_framework import serializers
 from rest_framework.test import APIRequestFactory, force_authenticate
 
-from api.compiled import Compiled, compiled_for
+from api.seam import ordinary
 from api.selection import Selection
 from api.shaping import needs
-from api.views import ShapedViewSet
 from businesses import authentication, tokens
+from fast.compiled import Compiled, compiled_for
 from tests import factories
+from tests.newcomer.conftest import company, project, where
 from tests.newcomer.models import Project, Task
 from tests.newcomer.views import TaskViewSet
 
+__all__ = ["company", "project", "where"]  # fixtures
 Serializer = type[serializers.ModelSerializer[Any]]
 
 
@@ -54,6 +57,11 @@ SERIALIZERS = {
     ),
     "nullable slug": of(assignee=serializers.SlugRelatedField("username", read_only=True)),
     "slug that is a date": of(assignee=serializers.SlugRelatedField("date_joined", read_only=True)),
+    "nullable foreign key as text": of(
+        assignee=serializers.PrimaryKeyRelatedField(read_only=True, pk_field=serializers.CharField())
+    ),
+    "a field of one's own behind a dotted source": of(owner=PaddedField(source="project.name", read_only=True)),
+    "no format": of(due=serializers.DateField(format=None), starts_at=serializers.DateTimeField(format=None)),
     "float": of("effort"),
     "uuid": of("code"),
     "uuid as hex": of(code=serializers.UUIDField(format="hex")),
@@ -89,18 +97,18 @@ def tasks(project: Project) -> list[Task]:
 
 
 @pytest.fixture
-def body(project: Project, tasks: list[Task], where: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
+def body(project: Project, tasks: list[Task], where: str) -> Callable[..., bytes]:
     """`body(serializer, by_database)`: the list, or a detail, as one of both ways writes it."""
     token = tokens.issue(factories.member(project.company))[0]
 
     def written(serializer: Serializer, by_database: bool, task: Task | None = None) -> bytes:
-        monkeypatch.setattr(ShapedViewSet, "written_by_database", lambda view, request: by_database)
         view = type("TaskViewSet", (TaskViewSet,), {"serializer_class": serializer})
         request = APIRequestFactory().get("/")
         user, scope = authentication.resolve(token)
         force_authenticate(request, user, scope)
         kwargs = {"project": project.pk} | ({"id": task.pk} if task else {})
-        response = view.as_view({"get": "retrieve" if task else "list"})(request, **kwargs)
+        with nullcontext() if by_database else ordinary():
+            response = view.as_view({"get": "retrieve" if task else "list"})(request, **kwargs)
         if not getattr(response, "is_rendered", True):
             response.render()
         assert response.status_code == 200, response.content

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 MOST = 1024  # entries
 LONGEST = 2000  # characters of a key's text
 
 V = TypeVar("V")
+
+forgetting: list[Callable[[], None]] = []
+"""What `forget` calls."""
+
+
+def forget() -> None:
+    """Let this process know nothing, as if it had just started: for tests."""
+    for each in forgetting:
+        each()
 
 
 class Memo(Generic[V]):
@@ -21,6 +30,7 @@ class Memo(Generic[V]):
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self._values: dict[Hashable, V] = {}
+        forgetting.append(self._values.clear)
 
     def get(self, of: Hashable, text: str) -> V | None:
         return self._values.get((of, text))
@@ -31,6 +41,3 @@ class Memo(Generic[V]):
                 self._values.clear()
             self._values[of, text] = value
         return value
-
-    def clear(self) -> None:
-        self._values.clear()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from rest_framework import serializers
 
-from api.compiled import Compiled, compiled_for
 from api.selection import Selection
 from api.shaping import needs
 from businesses.models import Company
+from fast.compiled import Compiled, compiled_for
 from orders.models import Order, Product
 from orders.views import OrderExportViewSet, OrderViewSet
 from querybudget.requests import unmeasured

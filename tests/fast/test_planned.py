@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from api.postgresql import planned
-from api.postgresql.planned import Planned, Template
+from fast.postgresql import planned
+from fast.postgresql.planned import Planned, Template
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

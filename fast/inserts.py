@@ -1,7 +1,7 @@
 """A row and the rows that belong to it, inserted together.
 
-PostgreSQL takes them in one statement, whose text is made once for their models. Elsewhere each model is an INSERT
-of the ORM's. Columns and values come from the models' fields both times.
+PostgreSQL takes them in one statement, whose text is made once for their models. Columns and values come from the
+models' fields, as Django's own come.
 """
 
 from __future__ import annotations
@@ -11,34 +11,42 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Field, Model
+from django.db.models import AutoField, Field, Model
+from django.db.models.signals import post_save, pre_save
 
 
-def insert(owner: Model, *owned: Sequence[Model]) -> None:
-    """Insert `owner`, which gets its key, and rows that were made with it as their relation.
+def together(owner: Model, *owned: Sequence[Model]) -> bool:
+    """Insert `owner`, which gets its key, and rows that belong to it; False, and nothing, where only Django can.
 
     `owned` are sequences, each of one or more rows of one model with one foreign key to the owner's. Their own keys,
-    and what the database generates, are not read back; no signal is sent.
+    and what the database generates, are not read back.
     """
-    if connection.vendor == "postgresql":
-        together(owner, *owned)
-    else:
-        apart(owner, *owned)
-
-
-def apart(owner: Model, *owned: Sequence[Model]) -> None:
-    for rows in ([owner], *owned):
-        type(rows[0])._base_manager.bulk_create(rows)
-
-
-def together(owner: Model, *owned: Sequence[Model]) -> None:
     models = [type(rows[0]) for rows in owned]
+    if connection.vendor != "postgresql" or not all(map(is_plain, [type(owner), *models])):
+        return False
     parameters = values(fields(type(owner)), owner)
     for model, rows in zip(models, owned, strict=True):
         parameters += map(list, zip(*(values(fields(model, but=type(owner)), row) for row in rows), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(statement(type(owner), *models), parameters)
         (owner.pk,) = cursor.fetchone()
+    owner._state.adding, owner._state.db = False, connection.alias
+    return True
+
+
+def is_plain(model: type[Model]) -> bool:
+    """Whether to save a row is to insert it: no receiver of a signal is told, and no method is the model's own."""
+    told = any(signal.has_listeners(model) for signal in (pre_save, post_save))
+    columns = all(map(is_plain_column, model._meta.concrete_fields))
+    if told or not columns or model._meta.parents or not isinstance(model._meta.pk, AutoField):
+        return False
+    return all(getattr(model, name) is getattr(Model, name) for name in ("save", "save_base"))
+
+
+def is_plain_column(field: Field[Any, Any]) -> bool:
+    """Whether its value is a parameter as it is, alone and among those of other rows."""
+    own = field.has_db_default() or hasattr(field, "get_placeholder")
+    return not own and not str(field.db_type(connection)).endswith("]")
 
 
 @lru_cache

@@ -21,9 +21,7 @@ from django.db.models import (
     F,
     Field,
     FloatField,
-    ForeignKey,
     Func,
-    GeneratedField,
     IntegerField,
     JSONField,
     Subquery,
@@ -35,6 +33,8 @@ from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.settings import api_settings
 from rest_framework.utils.encoders import JSONEncoder
+
+from api.shaping import own_attributes, stored
 
 ENCODER = JSONEncoder(ensure_ascii=JSONRenderer.ensure_ascii, allow_nan=not JSONRenderer.strict, separators=(",", ":"))
 MOST_ARGUMENTS = 100  # of one function, in PostgreSQL
@@ -64,6 +64,9 @@ class InSql:
 def spelling_of(field: Bound, column: Field[Any, Any]) -> Spelling | None:
     """How SQL writes `column` as `field` does; None where it is left to the field."""
     if hasattr(column, "from_db_value"):  # what the database has is not what the field gets
+        return None
+    of_field: Any = type(field)
+    if own_attributes(of_field):
         return None
     for kind, matches, spelling in SPELLINGS:
         if type(field).to_representation is kind.to_representation and isinstance(field, kind):
@@ -117,16 +120,6 @@ def moment_of(column: Any, text: str) -> Any:
     return moment.astimezone(UTC) if moment.tzinfo else moment
 
 
-def stored(column: Any) -> Field[Any, Any]:
-    """The field that says what kind of value `column` has."""
-    kind: Any = column
-    if isinstance(column, ForeignKey):
-        kind = column.target_field
-    elif isinstance(column, GeneratedField):
-        kind = column.output_field
-    return kind  # type: ignore[no-any-return]
-
-
 def text(column: Expression | F) -> Expression:
     return Spelt(column, template="to_json(%(expressions)s)")
 
@@ -160,12 +153,12 @@ def decimal_fits(field: Any, column: Any) -> bool:
 
 def moment_fits(field: Any, column: Any) -> bool:
     in_utc = settings.USE_TZ and settings.TIME_ZONE == "UTC" and getattr(field, "timezone", None) is None
-    plain = getattr(field, "format", api_settings.DATETIME_FORMAT).lower() == ISO
+    plain = (getattr(field, "format", api_settings.DATETIME_FORMAT) or "").lower() == ISO
     return bool(isinstance(column, DateTimeField) and in_utc and plain)
 
 
 def date_fits(field: Any, column: Any) -> bool:
-    plain = getattr(field, "format", api_settings.DATE_FORMAT).lower() == ISO
+    plain = (getattr(field, "format", api_settings.DATE_FORMAT) or "").lower() == ISO
     return isinstance(column, DateField) and not isinstance(column, DateTimeField) and plain
 
 

@@ -20,9 +20,10 @@ from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Expression, Model
 from django.db.models.base import ModelState
 from rest_framework import serializers
+from rest_framework.relations import PKOnlyObject
 
 from api.shaping import attribute, no_queries
-from api.spelling import Bound, escaped, joined, spelt
+from fast.spelling import Bound, escaped, joined, spelt
 
 GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
 APART = "\x03"  # between objects
@@ -51,14 +52,15 @@ class Gap:
     model: type[Model]
     columns: tuple[Column, ...]
     field: Bound
+    of_column: bool = False  # whether it shows one, and not what a method or property makes of some
     lasting: dict[str, str] = dataclasses.field(default_factory=dict)  # what fills it for anybody, by the values
     refused: list[str] = dataclasses.field(default_factory=list)  # the queries for anything else
 
     @property
     def personal(self) -> bool:
         """Whether more than the columns may count: the request, for a method of the project's own."""
-        kind = type(self.field)
-        return kind is serializers.SerializerMethodField or not kind.__module__.startswith("rest_framework.")
+        own = not type(self.field).__module__.startswith("rest_framework.")
+        return own or not self.of_column or getattr(self.field, "localize", False)
 
     def reader(self, context: Mapping[str, Any]) -> Callable[[Iterable[Any]], str]:
         """A function from the columns' values to the JSON that the field makes of them."""
@@ -68,11 +70,12 @@ class Gap:
             method = getattr(owner, str(self.field.method_name))
             return lambda values: spelt(method(self.instance(values)))
         field = copy.copy(self.field)
-        field.parent = owner
+        field.parent, field.source_attrs = owner, self.field.source_attrs[-1:]  # the instance is the last on its way
 
         def read(values: Iterable[Any]) -> str:
             found = field.get_attribute(self.instance(values))
-            return spelt(None if found is None else field.to_representation(found))
+            value = found.pk if isinstance(found, PKOnlyObject) else found
+            return spelt(None if value is None else field.to_representation(found))
 
         return read
 

@@ -7,31 +7,25 @@ makes no difference which of the two has it, nor that each process has a shelf o
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from typing import Generic, Protocol, TypeVar
+
+from api.pagecache import PAGE_SECONDS, Page, kept, shared
+from api.seam import accelerates
+from fast.memo import forgetting
 
 BYTES_MOST = 8_000_000  # of all bodies
 
 
-class Stamped(Protocol):
-    @property
-    def stamp(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-P = TypeVar("P", bound=Stamped)
-
-
-class Shelf(Generic[P]):
+class Shelf:
     """Holds `BYTES_MOST`, of those that were used last. For any thread."""
 
     def __init__(self) -> None:
-        self._pages: OrderedDict[str, P] = OrderedDict()
+        self._pages: OrderedDict[str, Page] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, key: str, stamp: str) -> P | None:
+    def get(self, key: str, stamp: str) -> Page | None:
         """The page under `key` if it has this very stamp."""
         with self._lock:
             page = self._pages.get(key)
@@ -40,7 +34,7 @@ class Shelf(Generic[P]):
             self._pages.move_to_end(key)
             return page
 
-    def put(self, key: str, page: P) -> None:
+    def put(self, key: str, page: Page) -> None:
         with self._lock:
             self._drop(key)
             self._pages[key] = page
@@ -57,3 +51,18 @@ class Shelf(Generic[P]):
         page = self._pages.pop(key, None)
         if page:
             self._bytes -= len(page.body)
+
+
+shelf = Shelf()
+forgetting.append(shelf.clear)
+
+
+@accelerates(kept)
+def kept_here(key: str, stamp: str) -> Page | None:
+    """From the shelf if it is of this stamp there, else from the cache, and on the shelf from then on."""
+    page = shelf.get(key, stamp)
+    if page is None or page.kept_at + PAGE_SECONDS < time.time():
+        page = shared(key)
+        if page and page.stamp == stamp:
+            shelf.put(key, page)
+    return page

@@ -12,25 +12,36 @@ cache said and what went wrong stay with the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from django.core.exceptions import MiddlewareNotUsed
-from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import MiddlewareNotUsed, PermissionDenied
+from django.db import DatabaseError, connection
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from api.compression import GZipMiddleware, packed
-from api.guards import other_middleware
-from api.memo import Memo
-from api.pagecache import LOOKUP, Target, look, settled, target_of
-from api.requests import url_of
+from api.pagecache import Lookup, Target, look, lookup_for, settled, target_of
+from api.requests import inner
+from api.seam import accelerates
+from fast.guards import objections, other_middleware
+from fast.memo import Memo
+from querybudget.context import listening
 from querybudget.lines import Line
 
+DENSE = ("application/json", "application/x-ndjson", "text/csv")  # with `; indent=2` DRF renders
+LOOKUP = "fast.lookup"
+"""The key of a WSGI environment under which a lookup that settled nothing is left for the ordinary way."""
+BEGUN = "fast.begun"
+"""The key of one that the front had a look at: what that took of queries and time."""
+ANSWERED = APIException, DatabaseError, Http404, PermissionDenied
+"""What goes wrong with the answer, and not with how it was asked for."""
 OF_ONE_ANSWER = {
     *("cache-status", "content-disposition", "content-encoding", "content-length", "content-type"),
     *("etag", "link", "ratelimit", "ratelimit-policy"),
@@ -81,13 +92,14 @@ class Known:
 
     @classmethod
     def of(cls, view: Any, request: Any) -> Known | None:
-        """What DRF has found out for its request; None where who may have the answer is not asked for here as there."""
-        authentication = sole(view.get_authenticators())
-        if authentication is None:
+        """What DRF has found out for its request; None where another one might have to be answered differently."""
+        authenticators, media_type = view.get_authenticators(), request.accepted_media_type
+        told = media_type in DENSE and len(authenticators) == 1 and type(authenticators[0]) in identified_by
+        if not told or objections(request.resolver_match.func):
             return None
         target = target_of(request)
-        renderer, media_type, keeps = request.accepted_renderer, request.accepted_media_type, target.are_kept(view)
-        return cls(request.resolver_match, authentication, renderer, media_type, target, keeps, {}, {})
+        keeps, renderer = target.are_kept(view), request.accepted_renderer
+        return cls(request.resolver_match, authenticators[0], renderer, media_type, target, keeps, {}, {})
 
     def answered(self, response: HttpResponseBase) -> Known | None:
         """With the headers of an answer; None if it does not say what all answers will be like."""
@@ -102,7 +114,7 @@ class Known:
         """The 304 or the kept page that answers a request, once its token is resolved; None if neither does."""
         func: Any = self.match.func
         try:
-            auth = self.authentication.auth(environ)
+            auth = identified_by[type(self.authentication)](environ)
             freshness = None if auth is None else func.cls.freshness_for(auth)
         except Exception:  # which stays in the environment, and is answered on the ordinary way
             return None
@@ -136,8 +148,10 @@ class Known:
             response = view.finalize_response(request, response)
             if isinstance(response, Response):
                 response.render()
-        except Exception as error:
+        except ANSWERED as error:
             request.failure = error
+            return None
+        except Exception:  # of a view that wants more of a request than is here
             return None
         if not response.streaming:
             response.headers["Content-Length"] = str(len(response.content))
@@ -146,13 +160,12 @@ class Known:
         return response  # type: ignore[no-any-return]
 
 
-def sole(authenticators: Sequence[Any]) -> Any:
-    """The one that authenticates, if what it does to an environment is what it does to a request; otherwise None."""
-    if len(authenticators) != 1:
-        return None
-    kind = type(authenticators[0])
-    first = next((each for each in kind.__mro__ if vars(each).keys() & {"auth", "authenticate"}), kind)
-    return authenticators[0] if {"auth", "authenticate"} <= vars(first).keys() else None
+identified_by: dict[type[BaseAuthentication], Callable[[dict[str, Any]], Any]] = {}
+"""How a class of authentication finds `request.auth` by a WSGI environment alone: None for the anonymous.
+
+It raises what `authenticate` raises, and whoever of the two comes second does not ask the database again. A class that
+is derived is not known by its base.
+"""
 
 
 known: Memo[Known] = Memo()
@@ -161,6 +174,31 @@ known: Memo[Known] = Memo()
 def known_for(environ: Mapping[str, Any]) -> Known | None:
     """What is known of the URL that a WSGI environment asks for."""
     return known.get(None, url_of(environ)) if environ["REQUEST_METHOD"] in ("GET", "HEAD") else None
+
+
+URL = (
+    *("wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "HTTP_ACCEPT"),
+    *("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_FORWARDED_PROTO"),  # as settings may ask for them
+)
+
+
+def url_of(environ: Mapping[str, Any]) -> str:
+    """All of a GET that is the same for whoever sends it, as a key: its URL and `Accept`."""
+    return repr(tuple(map(environ.get, URL)))
+
+
+@accelerates(lookup_for)
+def looked_up(view: Any, request: Any) -> Lookup:
+    """What the front has found, or has failed with; where it was not asked it may be the next time."""
+    asked = inner(request)
+    if hasattr(asked, "failure"):
+        raise asked.failure
+    if LOOKUP in asked.META:
+        found: Lookup = asked.META.pop(LOOKUP)
+        return found
+    if asked is not request:  # `Known.answer` has learnt all there is
+        asked.known = Known.of(view, request)
+    return NotImplemented  # type: ignore[no-any-return]
 
 
 class EarlyMiddleware:
@@ -173,12 +211,17 @@ class EarlyMiddleware:
         self.compressed = GZipMiddleware(get_response).process_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        begun = request.META.pop(BEGUN, None)
+        if begun:  # its queries are this request's
+            watch = listening.get()[-1]
+            watch.started, watch.count, watch.seconds = begun.started, begun.count, begun.seconds
         if request.method not in ("GET", "HEAD") or connection.in_atomic_block:
             return self.get_response(request)
         found = known_for(request.META)
         if found is None:
             response = self.get_response(request)
-            learnt = request.known.answered(response) if hasattr(request, "known") else None
+            learning = getattr(request, "known", None)
+            learnt = learning.answered(response) if learning else None
             if learnt:
                 known.keep(None, url_of(request.META), learnt)
             return response

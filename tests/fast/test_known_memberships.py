@@ -14,11 +14,12 @@ from knox.crypto import hash_token
 from knox.models import get_token_model
 from knox.settings import CONSTANTS
 
-from api.statements import ANY
-from businesses import authentication, tokens
+from businesses import fast as authentication
+from businesses import tokens
 from businesses.authentication import resolve
 from businesses.models import Company, Membership, Office, Role, User
 from businesses.scope import scope_of
+from fast.statements import ANY
 from tests import factories
 from tests.config.processes import started
 
@@ -314,7 +315,7 @@ call_command("migrate", verbosity=0)
 from businesses.models import Company, Membership
 from tests import factories
 from tests.config.processes import started
-from tests.businesses import test_known_memberships as cases
+from tests.fast import test_known_memberships as cases
 
 for change in cases.CHANGES:
     if change is not cases.in_sql:

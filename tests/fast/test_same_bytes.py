@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from api.views import ShapedViewSet
+from api.seam import ordinary
 from businesses.models import Address, Company, Membership, Office, Role, User
 from orders.models import Order, OrderEvent, OrderLine
 from orders.states import Status
@@ -220,9 +220,8 @@ def by_serializers(client: APIClient, url: str) -> tuple[int, str, str | None, b
 
 
 def rendered(ask: Callable[[], T]) -> T:
-    """What `ask` gets of the reference, which has budgets of its own: those of a database that can't write JSON."""
-    with pytest.MonkeyPatch.context() as patch, unmeasured():
-        patch.setattr(ShapedViewSet, "written_by_database", lambda view, request: False)
+    """What `ask` gets of the reference, which has budgets of its own."""
+    with ordinary(), unmeasured():
         return ask()
 
 

@@ -11,10 +11,10 @@ import pytest
 from django.test import RequestFactory
 from rest_framework.views import APIView
 
-from api import early
-from businesses import authentication
+from businesses import fast as authentication
 from businesses.models import Membership, User
 from config.wsgi import application
+from fast import early
 from orders.models import Order
 from querybudget.requests import unmeasured
 from tests import factories
@@ -129,6 +129,15 @@ def test_only_what_was_answered_becomes_known(client_of: Any, owner: User, statu
     headers = {"Accept": "image/png"} if status == 406 else {}
     assert client_of(owner).get(url, headers=headers).status_code == status
     assert not early.known._values
+
+
+def test_another_host_of_a_proxy_has_another_answer(client_of: Any, owner: User, order: Order, settings: Any) -> None:
+    settings.USE_X_FORWARDED_HOST, settings.ALLOWED_HOSTS = True, ["*"]
+    factories.order(order.office, owner)
+    client = client_of(owner)
+    for host in ("one.example", "other.example") * 2:
+        answered = client.get("/api/orders?limit=1", headers={"X-Forwarded-Host": host})
+        assert f"http://{host}/" in answered.json()["next"]
 
 
 def revoked(client: Any, owner: User) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,20 +10,29 @@ from typing import Any
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import Model
+from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 
-from api import inserts
 from businesses.models import Office, User
+from fast import inserts
+from orders import services
 from orders.models import Order, OrderEvent, OrderLine
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-WAYS = pytest.mark.parametrize("write", [inserts.together, inserts.apart])
+
+def apart(owner: Model, *owned: Sequence[Model]) -> None:
+    """As Django does it."""
+    for rows in ([owner], *owned):
+        type(rows[0])._base_manager.bulk_create(rows)
+
+
+WAYS = pytest.mark.parametrize("write", [inserts.together, apart])
 AT = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 UNUSUAL = "\"'{},\\%s é 𝄞 NULL"
 Rows = tuple[Order, list[OrderLine], list[OrderEvent]]
-Write = Callable[..., None]
+Write = Callable[..., object]
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def written(write: Write, rows: Rows) -> list[Any]:
 @pytest.mark.parametrize("key", [None, "a key"])
 def test_both_ways_write_the_same_rows(rows: Callable[..., Rows], key: str | None) -> None:
     (order,), lines, events = together = written(inserts.together, rows(idempotency_key=key))
-    assert together == written(inserts.apart, rows(idempotency_key=key))
+    assert together == written(apart, rows(idempotency_key=key))
     assert (order["idempotency_key"], order["ship_street"], order["date"]) == (key, UNUSUAL, AT.date())
     assert [(line["position"], line["sku"], line["total"]) for line in lines] == [
         (7, UNUSUAL, 1000),
@@ -118,11 +127,55 @@ def test_of_what_a_constraint_refuses_nothing_is_written(write: Write, rows: Cal
     assert not Order.objects.exists()
 
 
-def test_postgresql_writes_together_and_others_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    ways: list[str] = []
-    monkeypatch.setattr(inserts, "together", lambda *rows: ways.append("together"))
-    monkeypatch.setattr(inserts, "apart", lambda *rows: ways.append("apart"))
-    inserts.insert(Order())
+# --- What only Django can do
+
+
+@pytest.mark.parametrize("signal", [pre_save, post_save])
+@pytest.mark.parametrize("sender", [Order, OrderEvent, None])
+def test_a_receiver_of_a_signal_is_told(signal: Any, sender: Any, rows: Callable[..., Rows]) -> None:
+    seen: list[type[Model]] = []
+    receiver = lambda sender, **received: seen.append(sender)  # noqa: E731
+    signal.connect(receiver, sender=sender)
+    try:
+        order, lines, (event, *_) = rows()
+        services.insert(order, lines, event)
+    finally:
+        signal.disconnect(receiver, sender=sender)
+    assert seen == [model for model in (Order, OrderEvent) if sender in (model, None)]
+    assert OrderLine.objects.filter(order=order).count() == len(lines)
+
+
+@pytest.mark.parametrize("name", ["save", "save_base"])
+@pytest.mark.parametrize("model", [Order, OrderEvent])
+def test_a_method_of_the_model_is_called(
+    name: str, model: Any, rows: Callable[..., Rows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Model] = []
+    original = getattr(model, name)
+
+    def own(row: Model, *args: Any, **kwargs: Any) -> None:
+        seen.append(row)
+        original(row, *args, **kwargs)
+
+    monkeypatch.setattr(model, name, own)
+    order, lines, (event, *_) = rows()
+    services.insert(order, lines, event)
+    assert seen == [order if model is Order else event]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("get_placeholder", lambda *_: "md5(%s)"), ("has_db_default", lambda: True)]
+)
+def test_a_column_that_is_written_in_a_way_of_its_own_is_left_to_django(
+    name: str, value: Any, rows: Callable[..., Rows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Order._meta.get_field("number"), name, value, raising=False)
+    order, lines, events = rows()
+    assert not inserts.together(order, lines, events)
+
+
+def test_other_databases_are_left_to_django(rows: Callable[..., Rows], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "sqlite")
-    inserts.insert(Order())
-    assert ways == ["together", "apart"]
+    order, lines, events = rows()
+    assert not inserts.together(order, lines, events)
+    assert not Order.objects.exists()

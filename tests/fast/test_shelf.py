@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
-from api import pagecache, shelf
 from api.pagecache import Page, kept
-from api.shelf import Shelf
+from fast import shelf
+from fast.shelf import Shelf
 
 
-@dataclass
-class Leaf:
-    stamp: str
-    body: bytes = b"x" * 10
+def leaf(stamp: str, body: bytes = b"x" * 10) -> Page:
+    return Page(stamp, "application/json", "", body, 0)
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Shelf[Leaf]:
+def small(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     monkeypatch.setattr(shelf, "BYTES_MOST", 30)
     return Shelf()
 
 
-def test_a_page_of_another_stamp_is_not_found(small: Shelf[Leaf]) -> None:
-    page = Leaf("1:5")
+def test_a_page_of_another_stamp_is_not_found(small: Shelf) -> None:
+    page = leaf("1:5")
     small.put("key", page)
     assert small.get("key", "1:5") is page
     assert small.get("key", "1:6") is None
     assert small.get("other", "1:5") is None
 
 
-def test_the_one_used_last_stays(small: Shelf[Leaf]) -> None:
+def test_the_one_used_last_stays(small: Shelf) -> None:
     for name in "abc":
-        small.put(name, Leaf("1"))
+        small.put(name, leaf("1"))
     small.get("a", "1")
-    small.put("d", Leaf("1"))
+    small.put("d", leaf("1"))
     assert [name for name in "abcd" if small.get(name, "1")] == ["a", "c", "d"]
 
 
-def test_a_newer_page_takes_the_place_of_the_old(small: Shelf[Leaf]) -> None:
+def test_a_newer_page_takes_the_place_of_the_old(small: Shelf) -> None:
     for stamp in map(str, range(9)):
-        small.put("key", Leaf(stamp))
-        small.put("other", Leaf("1"))
+        small.put("key", leaf(stamp))
+        small.put("other", leaf("1"))
     assert small.get("key", "8")
     assert small.get("other", "1")
     assert small._bytes == 20
 
 
-def test_what_is_larger_than_the_shelf_is_not_kept(small: Shelf[Leaf]) -> None:
-    small.put("key", Leaf("1", b"x" * 31))
+def test_what_is_larger_than_the_shelf_is_not_kept(small: Shelf) -> None:
+    small.put("key", leaf("1", b"x" * 31))
     assert small.get("key", "1") is None
     assert small._bytes == 0
 
@@ -60,7 +56,7 @@ def page(stamp: str, kept_at: float = 2e9) -> Page:
 
 def test_a_page_that_another_process_renewed_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     shared = {"key": page("1:5")}
-    monkeypatch.setattr(pagecache, "shared", shared.get)
+    monkeypatch.setattr(shelf, "shared", shared.get)
     assert kept("key", "1:5") is shared["key"]
     newer = shared["key"] = page("1:6")
     assert kept("key", "1:6") is newer
@@ -70,14 +66,14 @@ def test_a_page_that_another_process_renewed_is_asked_for(monkeypatch: pytest.Mo
 
 
 def test_a_page_is_no_longer_kept_than_where_it_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pagecache, "shared", {}.get)
-    pagecache.shelf.put("key", page("1:5", kept_at=0))
+    monkeypatch.setattr(shelf, "shared", {}.get)
+    shelf.shelf.put("key", page("1:5", kept_at=0))
     assert kept("key", "1:5") is None
 
 
 def test_an_old_page_that_is_shared_is_not_put_on_the_shelf(monkeypatch: pytest.MonkeyPatch) -> None:
     old = page("1:5")
-    monkeypatch.setattr(pagecache, "shared", {"key": old}.get)
+    monkeypatch.setattr(shelf, "shared", {"key": old}.get)
     assert kept("key", "1:6") is old  # given out while somebody computes the new one
-    monkeypatch.setattr(pagecache, "shared", {}.get)
+    monkeypatch.setattr(shelf, "shared", {}.get)
     assert kept("key", "1:5") is None
