@@ -142,6 +142,21 @@ def test_a_column_that_django_converts_is_converted(
     compiled_for.cache_clear()
 
 
-def test_a_field_that_only_its_serializer_can_show_is_named() -> None:
-    reason = compiled_for(of(project=serializers.StringRelatedField()), Selection())
-    assert reason == "TaskSerializer.project: StringRelatedField has no spelling in SQL"
+class OwnSlug(serializers.SlugRelatedField):  # type: ignore[type-arg]
+    def get_attribute(self, instance: Any) -> Any:
+        return Project(name="another")
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        (serializers.StringRelatedField(), "StringRelatedField has no spelling in SQL"),
+        (OwnSlug("name", read_only=True), "OwnSlug reads in a way of its own"),
+        (
+            serializers.CharField(source="project.name", default="none", read_only=True),
+            "CharField reads in a way of its own",
+        ),
+    ],
+)
+def test_a_field_that_only_its_serializer_can_show_is_named(field: Any, reason: str) -> None:
+    assert compiled_for(of(project=field), Selection()) == f"TaskSerializer.project: {reason}"

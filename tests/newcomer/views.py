@@ -425,9 +425,9 @@ class Versioned(TaskViewSet):
     steady = True
     filterset_class = None
 
-    def order(self, request: Any) -> keyset.Order:
-        assert request.successful_authenticator
-        return super().order(request)
+    def get_serializer_context(self) -> Any:
+        request: Any = self.request
+        return super().get_serializer_context() | {"by": request.successful_authenticator}
 
 
 class Stamped(TaskViewSet):
