@@ -28,24 +28,11 @@ from querybudget.context import open_watches
 
 logger = logging.getLogger(__name__)
 
-LIBRARIES = ("rest_framework.", "django", "builtins", "typing", "abc")
-OF_WRITES = frozenset(
-    {
-        *("__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__parameters__", "__orig_bases__"),
-        *("__qualname__", "__firstlineno__", "__static_attributes__", "_declared_fields", "Meta"),
-        *("create", "default_error_messages", "default_validators", "get_validators", "is_valid", "run_validation"),
-        *(
-            "run_validators",
-            "save",
-            "to_internal_value",
-            "update",
-            "validate",
-            "validators",
-            "initial",
-            "default_empty_html",
-        ),
-    }
-)
+LIBRARIES = ("rest_framework.", "django.", "builtins", "typing", "abc")
+OF_WRITES = {
+    *("Meta", "_declared_fields", "create", "default_error_messages", "default_validators", "get_validators"),
+    *("is_valid", "run_validation", "run_validators", "save", "to_internal_value", "update", "validate", "validators"),
+}
 
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=Model)
@@ -148,9 +135,11 @@ def makes_fields(serializer: serializers.BaseSerializer[Any]) -> bool:
 @lru_cache(maxsize=1024)
 def own_attributes(kind: Any) -> frozenset[str]:
     """What a serializer or a field has of its own in place of DRF's, but for what only writes come to."""
-    given = {name for each in kind.__mro__ if not each.__module__.startswith(LIBRARIES) for name in vars(each)}
-    inherited = {name for each in kind.__mro__ if each.__module__.startswith(LIBRARIES) for name in vars(each)}
-    return frozenset(given & inherited - OF_WRITES)
+    of: dict[bool, set[str]] = {True: set(), False: set()}
+    for each in kind.__mro__:
+        names = (name for name in vars(each) if not name.startswith("__") or name in ("__init__", "__new__"))
+        of[each.__module__.startswith(LIBRARIES)].update(names)
+    return frozenset(of[False] & of[True] - OF_WRITES)
 
 
 def plan_of(serializer: serializers.BaseSerializer[Any], also: Iterable[str] = ()) -> Plan:
