@@ -50,6 +50,8 @@ looked_for_apart: dict[type[ShapedViewSet], Callable[[Any, Any], Apart | None]] 
 
 @accelerates(ShapedViewSet.listed)
 def listed(view: ShapedViewSet, request: Any) -> HttpResponse:
+    if timezone.get_current_timezone_name() != "UTC":
+        return NotImplemented  # type: ignore[no-any-return]
     same = f"{view.freshness(request).audience} {url_of(request.META)}" if view.is_steady() else ""
     listing = listings.get(type(view), same) if same else None
     if listing is None:
