@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import Info, register
+from django.db.models import JSONField
 from rest_framework import serializers
 
 from api.checks import shaped_views
 from api.routes import callbacks
 from api.selection import Selection, expandable, object_of
+from api.shaping import attribute
 from api.views import ShapedViewSet
 from fast.compiled import Compiled, compiled_for
+from fast.gaps import Gap
 from fast.guards import listeners, objections, other_middleware, own_of_details, own_of_lists
 from fast.walk import where
 
@@ -42,12 +45,16 @@ def unknown(app_configs: Any, **kwargs: Any) -> list[Info]:
 @register("fast", deploy=True)
 def filled_in(app_configs: Any, **kwargs: Any) -> list[Info]:
     """fast.I003: fields that Python fills in where PostgreSQL writes the rest: each costs itself."""
-    answers = [
-        compiled_for(view.serializer_class, selection) for view in shaped_views() for selection in selections(view)
-    ]
-    found = {where(gap.field) for compiled in answers if isinstance(compiled, Compiled) for gap in compiled.gaps}
+    answers = [compiled_for(view.serializer_class, each) for view in shaped_views() for each in selections(view)]
+    gaps = [gap for compiled in answers if isinstance(compiled, Compiled) for gap in compiled.gaps]
+    found = {where(gap.field) for gap in gaps if not shows_json(gap)}
     hint = "It may be said in SQL: fast.walk.spelt_as."
     return [Info(f"{field} is filled in by Python.", hint=hint, id="fast.I003") for field in sorted(found)]
+
+
+def shows_json(gap: Gap) -> bool:
+    """Whether it is a column of JSON, which the database has with other spaces, and in another order."""
+    return gap.of_column and isinstance(attribute(gap.model, gap.columns[0].name), JSONField)
 
 
 def selections(view: type[ShapedViewSet]) -> list[Selection]:

@@ -151,5 +151,13 @@ def test_a_check_names_what_a_view_has_of_its_own_where_the_database_would_write
     }
 
 
+def test_a_check_names_fields_that_python_fills_in(settings: Any) -> None:
+    from fast.checks import filled_in
+
+    assert filled_in(None) == []
+    settings.ROOT_URLCONF = "tests.newcomer.urls"
+    assert "LateSerializer.late is filled in by Python." in [message.msg for message in filled_in(None)]
+
+
 def test_all_of_the_service_s_own_are_known(settings: Any) -> None:
     assert told_by_checks() == []
