@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -145,21 +144,6 @@ def test_the_deployment_check_is_content_with_what_is_needed() -> None:
     checked = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **NEEDED, SECURE_HSTS_SECONDS="31536000")
     assert checked.returncode == 0
     assert re.findall(r"\(([a-z_]+\.[A-Z][0-9]+)\)", checked.stderr) == []
-
-
-# --- Packages
-
-
-@pytest.mark.parametrize("place", ["importlinter", "mypy", "coverage"])
-def test_every_package_is_looked_at(place: str) -> None:
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
-    looked_at = {
-        "importlinter": tools["importlinter"]["contracts"][0]["layers"],
-        "mypy": tools["mypy"]["packages"],
-        "coverage": tools["coverage"]["run"]["source"],
-    }[place]
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"bench"}
-    assert packages - set(looked_at) <= {"tests", "querybudget"}  # which has settings of its own
 
 
 def test_nothing_of_this_process_reaches_the_ones_tested() -> None:
