@@ -41,6 +41,7 @@ from api.seam import accelerable
 from api.throttling import count
 
 PAGE_SECONDS = 3600
+TAGS_LONGEST = 8190  # characters of `If-None-Match`
 PAGE_MOST = 1_000_000  # bytes of a body that is kept
 LOCK_SECONDS = 10  # after which a computation counts as lost
 PREFIX = "page"
@@ -142,8 +143,11 @@ def look(freshness: Freshness, target: Target, are_kept: bool, environ: Mapping[
 
 
 def tags(header: str, expected: str) -> tuple[str, ...]:
-    """Those of a header, made strong. Nearly always there is none, or the one that is `expected`."""
-    if not header:
+    """Those of a header, made strong. Nearly always there is none, or the one that is `expected`.
+
+    More than a server takes as a header are not looked at: the client gets an answer in full.
+    """
+    if not header or len(header) > TAGS_LONGEST:
         return ()
     return (header,) if header == expected else tuple(known.removeprefix("W/") for known in parse_etags(header))
 

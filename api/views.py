@@ -10,14 +10,15 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, NotFound, Throttled, ValidationError
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from api import keyset, parameters
+from api import keyset, parameters, throttling
+from api.bulkhead import FULL, WAITED, Full
 from api.filters import parameters_of
 from api.pagecache import Freshness, answer, validated
 from api.pagination import Asked, KeysetPagination
@@ -25,6 +26,8 @@ from api.requests import inner
 from api.seam import accelerable
 from api.selection import Selection, apply, from_request
 from api.shaping import is_planned, no_queries, plan_for
+
+READING = ("GET", "HEAD")
 
 
 class ApiView(APIView):
@@ -34,6 +37,24 @@ class ApiView(APIView):
     def default_response_headers(self) -> dict[str, str]:
         always = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Accept-Encoding"}
         return super().default_response_headers | always
+
+    def handle_exception(self, exc: Exception) -> Response:
+        asked = inner(self.request)
+        quota = getattr(asked, "quota", None)
+        if isinstance(exc, Full):
+            exc.quota, asked.META[FULL] = quota, exc
+        elif isinstance(exc, (AuthenticationFailed, NotAuthenticated)) and quota is None:
+            asked.quota = throttling.take("anonymous", str(asked.META.get("REMOTE_ADDR")))  # who guesses is counted
+            if asked.quota.remaining < 0:
+                exc = Throttled(asked.quota.reset)
+        return super().handle_exception(exc)
+
+    def check_throttles(self, request: Request) -> None:
+        waited = inner(request).META.get(WAITED)
+        if waited:  # and was counted before
+            inner(request).quota = waited.quota
+        else:
+            super().check_throttles(request)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -129,7 +150,7 @@ class ShapedViewSet(ApiView, GenericViewSet[Any]):
 
     def check_throttles(self, request: Request) -> None:
         """Reads are counted when they are computed: what is known already costs nothing, not even a counter."""
-        if request.method not in SAFE_METHODS:
+        if request.method not in READING:
             self.count(request)
 
     def count(self, request: Request) -> None:

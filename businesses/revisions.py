@@ -16,6 +16,11 @@ from collections.abc import Iterable, Sequence
 
 from django.db import connection
 
+from api.bulkhead import Bulkhead
+
+writers = Bulkhead()
+"""Of each company: they wait for one another, in the database as well."""
+
 
 def bump(companies: Iterable[int]) -> dict[int, int]:
     """Lock these companies and raise their revisions by one; to be called first in the transaction.

@@ -12,12 +12,12 @@ from rest_framework.exceptions import AuthenticationFailed, NotFound, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import keyset, parameters, throttling
+from api import keyset, parameters
 from api.openapi import problems
 from api.pagecache import Freshness
 from api.requests import inner
 from api.views import ApiView, ShapedViewSet
-from businesses import services, tokens
+from businesses import login, services, tokens
 from businesses.authentication import scope_for
 from businesses.filters import CompanyFilter, OfficeFilter
 from businesses.models import Address, Company, Office, User
@@ -138,6 +138,7 @@ class MeViewSet(OwnViewSet):
 class LoginView(ApiView):
     """A token for a username and password."""
 
+    lane = "login"
     authentication_classes = []
     permission_classes = []
 
@@ -147,14 +148,10 @@ class LoginView(ApiView):
         serializer = LoginSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         credentials = serializer.validated_data
-        for policy, subject in (
-            ("login-address", str(request.META.get("REMOTE_ADDR"))),
-            ("login-user", credentials["username"].casefold()),
-        ):
-            quota = throttling.take(policy, subject)
-            if quota.remaining < 0:
-                inner(request).quota = quota  # the answer tells which one is used up
-                raise Throttled(quota.reset)
+        used_up = login.used_up(request, credentials["username"])
+        if used_up:
+            inner(request).quota = used_up  # the answer tells which one
+            raise Throttled(used_up.reset)
         user = authenticate(request, **credentials)
         if not isinstance(user, User):
             raise AuthenticationFailed("Wrong username or password.")

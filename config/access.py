@@ -13,7 +13,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from api.bulkhead import FULL
 from api.requests import queued_seconds
+from config.parking import PATIENT
 from querybudget.requests import Measurement
 
 logger = logging.getLogger("access")
@@ -22,6 +24,8 @@ logger = logging.getLogger("access")
 def log_request(*, measurement: Measurement, **_: Any) -> None:
     """Times are milliseconds; `queue` is the time between the router and here, `queries` their number."""
     request, response = measurement.request, measurement.response
+    if FULL in request.META and request.META.get(PATIENT):
+        return  # it is run again
     fields = {
         "id": getattr(request, "id", None),
         "method": request.method,

@@ -22,7 +22,7 @@ from django.utils.crypto import salted_hmac
 
 from config import env, sizing, workers
 from config.drain import serve
-from config.server import make_server
+from config.server import make_service
 
 HOST = "127.0.0.1"
 DEMO = {"companies": 20, "offices": 600, "users": 300, "orders": 5_000}
@@ -44,7 +44,7 @@ def main() -> None:
         prepare()
         from config.wsgi import application
 
-        server = make_server(application, sizing.size().threads.count, sockets=[port])
+        server = make_service(application, sizing.size().threads.count, sockets=[port])
         lines = introduction(f"http://{HOST}:{server.effective_port}")
     except (ImproperlyConfigured, CommandError, DatabaseError, OSError) as problem:
         sys.exit(f"error: {str(problem).strip()}")

@@ -13,6 +13,8 @@ import socket
 import sys
 import tempfile
 import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,20 +24,25 @@ from django.core.exceptions import ImproperlyConfigured
 from waitress import create_server
 from waitress.task import ErrorTask
 
+from api.bulkhead import WAITED, Bulkhead
 from config import env, sizing, workers
 from config.affinity import keep_together
 from config.channel import DirectChannel, only_where_needed
 from config.drain import LastTask, serve
 from config.keepalive import without_body_for_head
+from config.lanes import BusyError, Lanes
+from config.parking import PATIENT, Parking, unless_full
+from config.parser import BODY_MOST, HEADER_MOST, MEMORY_MOST
+from config.patience import CONNECTIONS_MOST, look_after, make_room
 from config.warmup import warm_up
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = 10_000_000  # bytes; read into a temporary file before the application sees any
+RETRY_AFTER = "5"
 
 
 class ProblemTask(ErrorTask):
-    """Refusals of waitress itself (bodies or headers too large, not HTTP) as problem documents."""
+    """Refusals of the server itself (bodies or headers too large, not HTTP, too much to do) as problem documents."""
 
     def execute(self) -> None:
         from api.problems import MEDIA_TYPE, problem
@@ -46,29 +53,54 @@ class ProblemTask(ErrorTask):
         body = json.dumps(problem(request, error.code, code, str(error.body))).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [("Content-Type", MEDIA_TYPE), ("X-Request-Id", request.id)]
+        if error.code == BusyError.code:
+            self.response_headers.append(("Retry-After", RETRY_AFTER))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
 
 
+class Task(LastTask):
+    """Tells the application whether its request may wait, and that it has."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[PATIENT] = self.channel.patient
+        if self.channel.full:
+            environ[WAITED] = self.channel.full
+        return environ
+
+
 class Channel(DirectChannel):
-    task_class = LastTask
+    task_class = Task
     error_task_class = ProblemTask
 
 
-def make_server(application: Any, threads: int, **address: Any) -> Any:
+def make_server(
+    application: Any,
+    threads: int,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    bulkheads: Iterable[Bulkhead] = (),
+    **address: Any,
+) -> Any:
     """A waitress server that listens, not yet running. `send_bytes` stays at its default: each chunk leaves at once.
 
-    `address` is `host` and `port`, or `sockets` that are bound already.
+    `threads` are those of ordinary requests, `kinds` names paths that have some of their own, `bulkheads` what requests
+    may wait for outside of them. `address` is `host` and `port`, or `sockets` that are bound already.
     """
+    lanes = Lanes(threads, kinds or {})
     server = create_server(
-        without_body_for_head(application),
+        unless_full(without_body_for_head(application)),
         **address,
-        threads=threads,
+        _dispatcher=lanes,
         ident="",
-        max_request_body_size=BODY_LIMIT,
+        max_request_header_size=HEADER_MOST,
+        max_request_body_size=BODY_MOST,
+        inbuf_overflow=MEMORY_MOST,
         channel_request_lookahead=1,  # a client that left is noticed before its request is run
-        connection_limit=500,
+        connection_limit=2 * CONNECTIONS_MOST,  # `make_room` sees to it before
+        cleanup_interval=1,
         asyncore_use_poll=True,  # select() ends at file descriptor 1024
         channel_timeout=120,  # the router keeps idle connections for 90 s
         clear_untrusted_proxy_headers=True,
@@ -85,7 +117,40 @@ def make_server(application: Any, threads: int, **address: Any) -> Any:
     server.channel_class = Channel
     server.pull_trigger = only_where_needed(server.pull_trigger)
     server.draining = False
+    server.parking = Parking(lanes.add_task)
+    for bulkhead in bulkheads:
+        server.parking.serve(bulkhead, max(1, threads // 2))
+    server.maintenance = partial(maintain, server)
+    server.handle_accept = partial(accept, server, server.handle_accept)
     return server
+
+
+def maintain(server: Any, now: float) -> None:
+    """What the main loop does once a second."""
+    look_after(server, now)
+    server.task_dispatcher.refuse_late()
+    server.parking.run_late()
+
+
+def accept(server: Any, take: Callable[[], None]) -> None:
+    """Take all connections that knock, up to a hundred, where waitress takes one each turn of its loop."""
+    for _ in range(100):
+        make_room(server)
+        before = len(server.active_channels)
+        take()
+        if len(server.active_channels) <= before:
+            return
+
+
+def make_service(application: Any, threads: int, **address: Any) -> Any:
+    """The server of this service's application, which is loaded."""
+    from api.routes import views
+    from businesses.revisions import writers
+    from config.health import Looking
+
+    Looking.fresh_seconds = 1.0  # or whoever asks often makes work
+    kinds = {path: view.lane for path, view in views() if hasattr(view, "lane")}
+    return make_server(application, threads, kinds=kinds, bulkheads=[writers], **address)
 
 
 def main() -> None:
@@ -109,9 +174,10 @@ def run() -> None:
 
         warm_up()
         if size.processes == 1:
-            server = make_server(application, size.threads.count, host=host, port=port)
+            server = make_service(application, size.threads.count, host=host, port=port)
         else:
-            sys.exit(serve_with_workers(application, size, workers.reserve(host, port)))
+            make = partial(make_service, application)
+            sys.exit(serve_with_workers(make, size, workers.reserve(host, port)))
     except (ImproperlyConfigured, OSError) as problem:
         sys.exit(f"error: {problem}")
     with contextlib.suppress(KeyboardInterrupt):
@@ -120,9 +186,9 @@ def run() -> None:
         serve(server)
 
 
-def serve_with_workers(application: Any, size: sizing.Size, held: socket.socket) -> int:
+def serve_with_workers(make: Callable[..., Any], size: sizing.Size, held: socket.socket) -> int:
     def work(ready: workers.Ready, place: int) -> None:
-        server = make_server(application, size.threads.count, sockets=[workers.listener(held)])
+        server = make(size.threads.count, sockets=[workers.listener(held)])
         ready()
         keep_together(place, size.processes)
         serve(server)

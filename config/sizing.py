@@ -6,8 +6,8 @@ connection to the database. So, for each process, the least of
 - `ceil(1 / CPU share)`: while a request waits for the database, others compute. Once `manage.py
   tune_threads` has confirmed a number by measuring, that number;
 - `(0.8 × memory / processes − base) / bytes in flight`: the 20 % are for what is not in flight;
-- `(connections − 4) / (processes × dynos × 2)`: 4 are for migrations and people, and a deployment
-  runs two releases at once for a while.
+- `(connections − 4) / (processes × dynos × 2) − 4`: 4 are for migrations and people, a deployment runs two
+  releases at once for a while, and 4 more are used by log-ins, streams and `/readyz` (`config.lanes`).
 
 At least 2, or one slow request would hold up all. The figures of this service's requests are recorded in
 `config/profile.toml`.
@@ -23,7 +23,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env, limits
+from config import env, lanes, limits
 
 PROFILE = Path(__file__).parent / "profile.toml"
 LEAST_THREADS = 2
@@ -92,7 +92,7 @@ def threads(profile: Profile, memory: int, processes: int, connections: int | No
     caps = [by_processor(profile), by_memory(profile, memory, processes)]
     unknown = ""
     if connections is not None:
-        share = (connections - SPARE_CONNECTIONS) // (processes * dynos * 2)
+        share = (connections - SPARE_CONNECTIONS) // (processes * dynos * 2) - lanes.OTHER_CONNECTIONS
         caps.append(Threads(share, f"database: {connections} connections"))
     else:
         unknown = "; the database's limit is not known"

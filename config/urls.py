@@ -4,9 +4,11 @@ from django.contrib import admin
 from django.db import connection
 from django.urls import include, path, re_path
 from django.views.generic import TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from api.views import NotFoundView
+from businesses.login import limited
+from config.documents import SchemaView
 from config.health import healthz, readyz
 from config.metrics import metrics
 
@@ -18,8 +20,9 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("-/metrics", metrics, name="metrics"),
     path("-/queries/", include("querybudget.urls")),
+    path("admin/login/", limited(admin.site.login)),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(**DOCUMENT), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(**DOCUMENT, url_name="schema"), name="docs"),
     path("api/", include("businesses.urls")),
     path("api/", include("orders.urls")),

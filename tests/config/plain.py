@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from config.drain import serve
@@ -54,7 +55,9 @@ def breaking() -> Iterator[bytes]:
 def main(processes: int) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     if processes > 1:
-        return serve_with_workers(application, Size(processes, Threads(2, "test")), reserve("127.0.0.1", 0))
+        return serve_with_workers(
+            partial(make_server, application), Size(processes, Threads(2, "test")), reserve("127.0.0.1", 0)
+        )
     server = make_server(application, threads=2, host="127.0.0.1", port=0)
     print(f"serving on 127.0.0.1:{server.effective_port}", flush=True)
     serve(server)

@@ -116,7 +116,7 @@ def test_answers_that_are_taken_at_once_leave_the_loop_asleep(running: Running) 
             client.sendall(ask(path))
             assert answer(client) == (expected, b"" if expected == 304 else path.encode())
             # The next one may not come before its thread has left this one: it would have to be read.
-            assert eventually(lambda: running.server.task_dispatcher.active_count == 0)
+            assert eventually(lambda: running.server.task_dispatcher.ordinary.active_count == 0)
     assert running.woken == []
 
 

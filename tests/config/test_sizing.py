@@ -43,7 +43,7 @@ def test_processes_share_the_memory() -> None:
     assert sizing.threads(PROFILE, 220 * MB, 2, 100) == Threads(3, "memory: 220 MB")
 
 
-@pytest.mark.parametrize(("processes", "dynos", "connections"), [(1, 1, 10), (2, 1, 16), (1, 2, 16), (2, 2, 28)])
+@pytest.mark.parametrize(("processes", "dynos", "connections"), [(1, 1, 18), (2, 1, 32), (1, 2, 32), (2, 2, 60)])
 def test_connections_decide_where_they_are_few(processes: int, dynos: int, connections: int) -> None:
     decided = sizing.threads(PROFILE, ROOMY, processes, connections, dynos)
     assert decided == Threads(3, f"database: {connections} connections")

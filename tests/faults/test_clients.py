@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
+from config import lanes
 from tests import factories
 from tests.faults.activity import served, waiting_for_a_lock, working
 from tests.faults.conftest import Serve, slow
@@ -57,8 +58,11 @@ def test_leaving_in_the_middle_of_a_stream_closes_cursor_and_transaction(
         assert eventually(lambda: working() == 0, seconds=8)
         print(f"a stream's transaction ended {time.monotonic() - began:.1f} s after its client left")
         assert client.get("/api/me").status == 200
-        assert served() == 1  # the connection is used again
-        assert eventually(lambda: router.errors == {"H27": 1})
+        leaving = client.reading("/api/orders/export?fields=id,lines.sku")
+        assert leaving.recv(1000)
+        assert served() == 2  # one is the stream's, and is used again
+        hang_up(leaving)
+        assert eventually(lambda: router.errors == {"H27": 2})
 
 
 def test_leaving_the_queue_leaves_no_work(serve_here: Serve, token: str, office: Office) -> None:
@@ -180,7 +184,7 @@ def test_a_stream_that_pauses(serve_here: Serve, token: str, owner: User, office
 # --- Connections to the database
 
 
-def test_there_are_never_more_connections_than_threads(
+def test_there_are_never_more_connections_than_are_counted_on(
     serve_here: Serve, token: str, owner: User, office: Office
 ) -> None:
     factories.copies(factories.order(office, owner), 5 * CHUNK)
@@ -196,5 +200,5 @@ def test_there_are_never_more_connections_than_threads(
             time.sleep(0.05)
     print(f"connections with 3 threads and 12 clients: {most} at most")
     assert {task.result().status for task in asked} == {200, 404}
-    assert most == 3
-    assert served() <= 3
+    assert 3 <= most <= 3 + lanes.OTHER_CONNECTIONS
+    assert served() <= 3 + lanes.OTHER_CONNECTIONS
