@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+import django
+
 from config.drain import serve
 from config.server import make_server, serve_with_workers
 from config.sizing import Size, Threads
@@ -53,6 +55,7 @@ def breaking() -> Iterator[bytes]:
 
 
 def main(processes: int) -> int:
+    django.setup()  # the server's own answers are the API's
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
     if processes > 1:
         return serve_with_workers(
