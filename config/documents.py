@@ -39,7 +39,8 @@ class SchemaView(SpectacularAPIView):
 
     def make(self, request: Request, *args: Any, **kwargs: Any) -> Document:
         response = super().get(request, *args, **kwargs)
-        response.accepted_renderer, response.accepted_media_type = request.accepted_renderer, None
+        renderer = response.accepted_renderer = request.accepted_renderer
+        response.accepted_media_type = str(renderer.media_type)
         response.renderer_context = self.get_renderer_context()
         response.render()
         tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -27,10 +28,8 @@ def talk(port: int, request: bytes) -> bytes:
     """All that is answered; what the server does not read any more is not sent."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         received = b""
-        try:
+        with contextlib.suppress(OSError):
             client.sendall(request)
-        except OSError:
-            pass
         try:
             while part := client.recv(65536):
                 received += part
