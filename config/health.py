@@ -13,6 +13,8 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from api.throttling import counts_here
+
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -21,11 +23,14 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 while the database is away. Without Redis the service is slower, but ready."""
+    """503 while the database is away. Without Redis the service is slower, but ready.
+
+    `limits`: who counts requests, all processes together or each its own ("here").
+    """
     database = probe(ask_database)
     services = {"database": database}
     if settings.REDIS_URL:
-        services["redis"] = probe(ask_cache)
+        services["redis"] = probe(ask_cache) | {"limits": "here" if counts_here() else "shared"}
     ready = database["ok"]
     return JsonResponse({"status": "ok" if ready else "unavailable", **services}, status=200 if ready else 503)
 
@@ -46,6 +51,5 @@ def ask_database() -> bool:
 
 
 def ask_cache() -> bool:
-    # With IGNORE_EXCEPTIONS a Redis that is away shows as a value that was not kept.
-    cache.set("readyz", "ok", 10)
-    return bool(cache.get("readyz") == "ok")
+    """Whether it takes what is written: one that is away, full or read only does not."""
+    return bool(cache.set("readyz", "ok", 10))  # type: ignore[func-returns-value]  # django-redis says
