@@ -18,9 +18,11 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
+from api.expressions import AmongNumbers, numbers
 from api.shaping import stored
 
 MOST_VALUES = 1000  # of one repeated parameter
+FEW = 50  # ids that are parameters of their own
 MOST_ID = 2**63 - 1
 ISO_DATE = "%Y-%m-%d"
 ISO_TIMES = ["%H:%M", "%H:%M:%S", "%H:%M:%S.%f"]
@@ -119,6 +121,12 @@ class RepeatedIdFilter(RepeatedFilter):
     field_class = RepeatedIdField
     items = {"type": "integer", "minimum": 1, "maximum": MOST_ID}
     columns = (models.IntegerField,)
+
+    def filter(self, qs: models.QuerySet[Any], value: Any) -> models.QuerySet[Any]:
+        if len(value or ()) <= FEW or leads_to_many(qs.model, self.field_name):
+            return super().filter(qs, value)
+        among = AmongNumbers(models.F(self.field_name), models.Value(numbers(value)))
+        return self.get_method(qs)(among)  # type: ignore[no-any-return]
 
 
 class RepeatedChoiceFilter(RepeatedFilter):

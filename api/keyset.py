@@ -25,6 +25,7 @@ from django.utils.duration import duration_string
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from api.requests import inner
 from api.shaping import stored
 
 M = TypeVar("M", bound=Model)
@@ -200,10 +201,11 @@ def binding(request: Request, audience: str) -> str:
 
 def subject(request: Request, audience: str) -> str:
     """The rows that a request asks for, in words: equal for equal rows in equal order."""
-    chosen = sorted(
-        (name, value) for name, values in request.query_params.lists() if name not in FREE for value in values
-    )
-    return f"{audience} {request.path} {urlencode(chosen)}"
+    plain = inner(request)
+    if not hasattr(plain, "chosen"):  # 4,000 values take 20 ms
+        kept = [(name, values) for name, values in request.query_params.lists() if name not in FREE]
+        plain.chosen = urlencode(sorted((name, value) for name, values in kept for value in values))
+    return f"{audience} {request.path} {plain.chosen}"
 
 
 def encode(cursor: Cursor, bound_to: str) -> str:

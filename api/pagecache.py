@@ -36,17 +36,22 @@ from django.utils.http import parse_etags
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.allowance import Allowance
 from api.requests import inner
+from api.sealed import Page, seal, unseal
 from api.seam import accelerable
 from api.throttling import count
 
-PAGE_SECONDS = 3600
+PAGE_SECONDS = 600
 TAGS_LONGEST = 8190  # characters of `If-None-Match`
 PAGE_MOST = 1_000_000  # bytes of a body that is kept
 LOCK_SECONDS = 10  # after which a computation counts as lost
 PREFIX = "page"
 TALLY = "pages"
 TALLY_SECONDS = 1.0
+
+allowance = Allowance(1_000_000, PAGE_SECONDS)
+"""Bytes that one user may add to the cache while a page lives, by each process: nobody pushes out all others' pages."""
 
 A = TypeVar("A", bound=Callable[..., Any])
 R = TypeVar("R", bound=HttpResponseBase)
@@ -61,27 +66,17 @@ class Freshness(NamedTuple):
     stamp: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A rendered answer."""
-
-    stamp: str
-    content_type: str
-    link: str
-    body: bytes
-    kept_at: float
-
-    def settled(self, tag: str, status: str) -> Settled:
-        headers = labels(tag, status) | {"Content-Type": self.content_type}
-        return Settled(200, headers | {"Link": self.link} if self.link else headers, self.body)
-
-
 class Settled(NamedTuple):
     """An answer for which nothing needs to be computed."""
 
     status: int
     headers: dict[str, str]
     body: bytes = b""
+
+    @classmethod
+    def by(cls, page: Page, tag: str, status: str) -> Settled:
+        headers = labels(tag, status) | {"Content-Type": page.content_type}
+        return cls(200, headers | {"Link": page.link} if page.link else headers, page.body)
 
     def response(self) -> HttpResponse:
         return HttpResponse(self.body, status=self.status, headers=self.headers)
@@ -168,7 +163,7 @@ def settled(lookup: Lookup) -> Settled | None:
         return None
     tally(lookup.target, "hit")
     status = f"hit; ttl={int(page.kept_at + PAGE_SECONDS - time.time())}"
-    return Settled(304, labels(lookup.tag, status)) if "*" in lookup.given else page.settled(lookup.tag, status)
+    return Settled(304, labels(lookup.tag, status)) if "*" in lookup.given else Settled.by(page, lookup.tag, status)
 
 
 def unless_any(lookup: Lookup, response: R) -> R | HttpResponse:
@@ -212,11 +207,12 @@ def computed(
     lock = f"{key}:{hashlib.sha256(lookup.stamp.encode()).hexdigest()[:16]}"
     if page and cache.add(lock, 1, LOCK_SECONDS) is False:  # None says that the cache is away
         tally(lookup.target, "stale")
-        return page.settled(entity_tag(key, page.stamp), "hit; ttl=-1; detail=stale").response()
+        return Settled.by(page, entity_tag(key, page.stamp), "hit; ttl=-1; detail=stale").response()
     try:
         view.count(request)
         response = rendered(compute(request), view, request)
-        stored = lookup.may_keep and keep(key, lookup.stamp, response)
+        # One that takes an older one's place takes no more room.
+        stored = lookup.may_keep and keep(key, lookup.stamp, response, None if page else request.user.pk)
     finally:
         if page:
             cache.delete(lock)
@@ -258,14 +254,16 @@ def rendered(response: Any, view: CachedView, request: Request) -> HttpResponse:
     return now
 
 
-def keep(key: str, stamp: str, response: HttpResponse) -> bool:
-    """Whether the cache confirms that it has the page; local memory never says so."""
-    if response.status_code != 200 or len(response.content) > PAGE_MOST:
-        cache.delete(key)  # or an older page would go on being served while others compute
-        return False
-    headers = response.headers
-    value = (stamp, headers["Content-Type"], headers.get("Link", ""), response.content, time.time())
-    return bool(cache.set(key, value, PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says whether
+def keep(key: str, stamp: str, response: HttpResponse, charged: object = None) -> bool:
+    """Whether the cache confirms that it has the page; local memory never says so. `charged`: the user who adds it."""
+    if response.status_code == 200 and len(response.content) <= PAGE_MOST:
+        headers = response.headers
+        page = Page(stamp, headers["Content-Type"], headers.get("Link", ""), response.content, time.time())
+        sealed = seal(key, page)
+        if charged is None or allowance.spend(charged, len(sealed)):
+            return bool(cache.set(key, sealed, PAGE_SECONDS))  # type: ignore[func-returns-value]  # django-redis says
+    cache.delete(key)  # or an older page would go on being served while others compute
+    return False
 
 
 @accelerable
@@ -275,12 +273,8 @@ def kept(key: str, stamp: str) -> Page | None:
 
 
 def shared(key: str) -> Page | None:
-    """The page in the cache; None also for what can't be read: cut short, or of another layout."""
-    try:
-        value = cache.get(key)
-        return Page(*value) if isinstance(value, tuple) else None
-    except Exception:  # unpickling may raise anything
-        return None
+    """The page in the cache; None for what this service has not kept there."""
+    return unseal(key, cache.get(key))
 
 
 def labelled(response: R, tag: str, status: str) -> R:

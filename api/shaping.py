@@ -23,6 +23,7 @@ from django.db import connections
 from django.db.models import Field, ForeignKey, ForeignObjectRel, GeneratedField, Model, Prefetch, QuerySet
 from rest_framework import serializers
 
+from api.memo import memoised
 from api.selection import Selection, apply, expandable, object_of
 from querybudget.context import open_watches
 
@@ -85,7 +86,7 @@ class Plan:
         )
 
 
-@lru_cache(maxsize=1024)  # deriving costs about 0.8 ms; clients choose the selection, hence the bound
+@memoised()  # deriving costs about 0.8 ms; clients choose the selection, hence the bound
 def plan_for(
     serializer_class: type[serializers.ModelSerializer[Any]], selection: Selection, also: tuple[str, ...] = ()
 ) -> Plan:

@@ -38,13 +38,15 @@ from businesses.scope import Grants, Scope, granted
 from businesses.views import ScopedViewSet
 from fast.early import identified_by
 from fast.guards import honoured
-from fast.memo import Memo
+from fast.memo import Memo, memoised
 from fast.spelling import Formula, InSql, Joined, text
 from fast.statements import ANY, Conditions, Row, Slot, Statement
 from fast.walk import spelt_as
 
 IDENTITY = "businesses.identity"  # the key of a WSGI environment under which it stays
-MOST_KNOWN = 256  # tokens; 1,000 memberships take 150 KB of memory
+MOST_KNOWN = 256  # tokens
+GRANT_BYTES = 200  # of a membership, with what is found out of it
+ROOM = 4_000_000  # bytes
 BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))  # what str.strip() takes off
 
 
@@ -73,7 +75,7 @@ class Known(NamedTuple):
 
 
 NOTHING = Known(-1, -1, Grants(()), numbers(()))
-known: Memo[Known] = Memo(MOST_KNOWN)
+known: Memo[Known] = Memo(MOST_KNOWN, ROOM)
 
 
 @accelerates(identify)
@@ -137,11 +139,15 @@ def find(token: str) -> Found:
     revisions = {company: at for company, _, _, at in read}
     now = Known(user[0], revision, granted(read), numbers(revisions))
     if lasting:
-        known.keep(None, digest, now)
+        known.keep(None, digest, now, size_of_grants(now, now.grants))
     return whose(now.grants, json.dumps([*revisions.items()])[1:-1], catalogue, *user)
 
 
-@lru_cache(maxsize=128)
+def size_of_grants(found: Any, grants: Grants, *_: Any) -> int:
+    return GRANT_BYTES * (len(grants.all) + 10)
+
+
+@memoised(ROOM, most=128, size=size_of_grants)
 def whose(grants: Grants, companies: str, catalogue: int | None, *user: Any) -> Found:
     """The same object for the same state, with what its scope has found out of itself."""
     mine = dict(zip(USER_COLUMNS, user, strict=True))

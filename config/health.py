@@ -20,6 +20,7 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from api.throttling import counts_here
 from api.watchdog import watchdog
 
 PATIENCE = 0.5  # seconds
@@ -33,18 +34,23 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """503 while the database is away. Without Redis the service is slower, but ready."""
+    """503 while the database is away. Without Redis the service is slower, but ready.
+
+    `limits`: who counts requests, all processes together or each its own ("here").
+    """
     asked = {"database": database.look()}
     if settings.REDIS_URL:
         asked["redis"] = redis.look()
     wait(asked.values(), PATIENCE)
     services = {name: found(look) for name, look in asked.items()}
+    if "redis" in services:
+        services["redis"]["limits"] = "here" if counts_here() else "shared"
     ready = services["database"]["ok"]
     return JsonResponse({"status": "ok" if ready else "unavailable", **services}, status=200 if ready else 503)
 
 
 def found(look: Future[dict[str, Any]]) -> dict[str, Any]:
-    return look.result() if look.done() else {"ok": False, "milliseconds": None}
+    return dict(look.result()) if look.done() else {"ok": False, "milliseconds": None}
 
 
 class Looking:
@@ -89,9 +95,8 @@ def ask_database() -> bool:
 
 
 def ask_cache() -> bool:
-    # With IGNORE_EXCEPTIONS a Redis that is away shows as a value that was not kept.
-    cache.set("readyz", "ok", 10)
-    return bool(cache.get("readyz") == "ok")
+    """Whether it takes what is written: one that is away, full or read only does not."""
+    return bool(cache.set("readyz", "ok", 10))  # type: ignore[func-returns-value]  # django-redis says
 
 
 database, redis = Looking(ask_database), Looking(ask_cache)

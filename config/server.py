@@ -163,7 +163,7 @@ def main() -> None:
 def run() -> None:
     try:
         django.setup()
-        from config.checks import missing
+        from config.checks import missing, remarks
 
         if names := missing():
             raise ImproperlyConfigured(f"not set: {', '.join(names)}")
@@ -173,6 +173,8 @@ def run() -> None:
         from config.wsgi import application
 
         warm_up()
+        for remark in remarks():
+            logger.warning("%s (%s)", remark.msg, remark.hint)
         if size.processes == 1:
             server = make_service(application, size.threads.count, host=host, port=port)
         else:

@@ -15,6 +15,7 @@ from typing import Any
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 
 from api.breaker import BreakingConnection, BreakingSSLConnection
+from api.cached import FORM
 from config import env
 from config.release import fingerprint
 
@@ -92,9 +93,10 @@ TEMPLATES = [
 # --- Data
 
 KEPT = {"conn_max_age": env.integer("DATABASE_CONN_MAX_AGE", 600), "conn_health_checks": True}  # opening costs 7–11 ms
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{LOCAL / 'orders.sqlite3'}", **KEPT)}
+DATABASE_CA = env.certificate("DATABASE_CA", LOCAL)
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{LOCAL / 'orders.sqlite3'}", DATABASE_CA, **KEPT)}
 if env.text("DATABASE_REPLICA_URL"):  # businesses/replica.py says when it is read
-    DATABASES["replica"] = env.database("DATABASE_REPLICA_URL", "", **KEPT)
+    DATABASES["replica"] = env.database("DATABASE_REPLICA_URL", "", DATABASE_CA, **KEPT)
 # Writers queue at BEGIN; a read lock that is upgraded later fails at once instead.
 SQLITE: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
@@ -120,25 +122,29 @@ for database in DATABASES.values():
 
 REDIS_URL = env.text("REDIS_URL")
 REDIS_SECONDS = env.integer("REDIS_TIMEOUT", 250, least=1) / 1000  # a frozen Redis costs 5 s an operation otherwise
-CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 1000}}
-}
+REDIS_CA = env.certificate("REDIS_CA", LOCAL)
+# Heroku's certificates are signed by nobody but themselves, so there is none to check them by.
+REDIS_VERIFY = env.flag("REDIS_VERIFY", default=bool(REDIS_CA) or not env.text("DYNO"))
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "api.local.BoundedCache", "OPTIONS": {"MAX_ENTRIES": 1000}}}
 if REDIS_URL:
     CACHES["default"] = {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
+        "VERSION": FORM,
         "OPTIONS": {
             "SOCKET_CONNECT_TIMEOUT": REDIS_SECONDS,
             "SOCKET_TIMEOUT": REDIS_SECONDS,
             "IGNORE_EXCEPTIONS": True,
-            "COMPRESSOR": "django_redis.compressors.lz4.Lz4Compressor",  # pages take a quarter
+            "SERIALIZER": "api.cached.PlainSerializer",
             "CONNECTION_POOL_KWARGS": {"connection_class": BreakingConnection},
         },
     }
-    if REDIS_URL.startswith("rediss:"):  # Heroku's certificate is self-signed
+    if REDIS_URL.startswith("rediss:"):
         CACHES["default"]["OPTIONS"]["CONNECTION_POOL_KWARGS"] = {
             "connection_class": BreakingSSLConnection,
-            "ssl_cert_reqs": None,
+            "ssl_cert_reqs": "required" if REDIS_VERIFY else "none",
+            "ssl_check_hostname": REDIS_VERIFY,
+            "ssl_ca_certs": REDIS_CA or None,
         }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -50,6 +50,7 @@ OF_ALL = {
     *("allow", "cache-control", "vary", "content-security-policy", "cross-origin-opener-policy"),
     *("referrer-policy", "strict-transport-security", "x-content-type-options", "x-frame-options"),
 }
+KNOWN_BYTES = 5000  # of a `Known`, roughly
 OF_304 = {"cache-control", "vary", "strict-transport-security"}  # RFC 9110, 15.4.5: no more of what the client has
 
 
@@ -223,7 +224,7 @@ class EarlyMiddleware:
             learning = getattr(request, "known", None)
             learnt = learning.answered(response) if learning else None
             if learnt:
-                known.keep(None, url_of(request.META), learnt)
+                known.keep(None, url_of(request.META), learnt, KNOWN_BYTES)
             return response
         answer = None if LOOKUP in request.META else found.settle(request.META)
         if answer:

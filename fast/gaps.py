@@ -12,6 +12,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -27,7 +28,9 @@ from fast.spelling import Bound, escaped, joined, spelt
 
 GAP = re.compile("\x01([0-9]+):(.*?)\x02", re.DOTALL)
 APART = "\x03"  # between objects
-MOST_KNOWN = 10_000  # gaps of a kind that are remembered; an export has any number of them
+MOST_KNOWN = 10_000  # gaps of a kind that are remembered for a request; an export has any number of them
+MOST_LASTING = 200  # … and from one request to the next,
+LASTING_LONGEST = 200  # if they are no longer than so many characters, with what fills them
 
 
 class Column(NamedTuple):
@@ -61,6 +64,19 @@ class Gap:
         """Whether more than the columns may count: the request, for a method of the project's own."""
         own = not type(self.field).__module__.startswith("rest_framework.")
         return own or not self.of_column or getattr(self.field, "localize", False)
+
+    @property
+    def most_bytes(self) -> int:
+        """What `lasting` can take, roughly."""
+        return 0 if self.personal else MOST_LASTING * (LASTING_LONGEST + 250)
+
+    def remember(self, values: str, text: str) -> None:
+        """Where there are too many, the one that is known the longest goes."""
+        if len(values) + len(text) <= LASTING_LONGEST:
+            while len(self.lasting) >= MOST_LASTING:
+                with suppress(KeyError, RuntimeError):  # another thread's
+                    del self.lasting[next(iter(self.lasting))]
+            self.lasting[values] = text
 
     def reader(self, context: Mapping[str, Any]) -> Callable[[Iterable[Any]], str]:
         """A function from the columns' values to the JSON that the field makes of them."""
@@ -117,13 +133,16 @@ def filler(gaps: Sequence[Gap], context: Mapping[str, Any]) -> Callable[[Iterabl
     if not gaps:
         return lambda objects: [escaped(each).encode() for each in objects]
     read = [gap.reader(context) for gap in gaps]
-    known: list[dict[str, str]] = [{} if gap.personal else gap.lasting for gap in gaps]
+    known: list[dict[str, str]] = [{} for _ in gaps]
+    lasting = [{} if gap.personal else gap.lasting for gap in gaps]
 
     def complete(objects: Iterable[str]) -> list[bytes]:
         """All at once: to parse each gap by itself takes as long as to fill it."""
         pieces = GAP.split(APART.join(objects))  # text, gap, values, text, … text
         between = list(zip(map(int, pieces[1::3]), pieces[2::3], strict=True))
-        filled = {(number, values): known[number].get(values) for number, values in between}
+        filled = {
+            (number, values): known[number].get(values) or lasting[number].get(values) for number, values in between
+        }
         new = [gap for gap, text in filled.items() if text is None]
         rows = json.loads(f"[{','.join([values for _, values in new])}]")
         refused: list[str] = []
@@ -140,6 +159,8 @@ def filler(gaps: Sequence[Gap], context: Mapping[str, Any]) -> Callable[[Iterabl
                 if len(known[number]) >= MOST_KNOWN:
                     known[number].clear()
                 filled[number, values] = known[number][values] = text
+                if not gaps[number].personal:
+                    gaps[number].remember(values, text)
         texts = chain.from_iterable(zip(pieces[::3], [*map(filled.__getitem__, between), ""], strict=True))
         written = escaped("".join(texts)).encode()  # type: ignore[arg-type]  # none is None any more
         return written.split(APART.encode()) if written else []

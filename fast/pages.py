@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import QuerySet
@@ -36,7 +37,7 @@ from querybudget import note
 class Listing:
     """A list that PostgreSQL writes: what a URL asks of the rows that an audience may see."""
 
-    compiled: Compiled
+    compiled: ref[Compiled]  # which is kept elsewhere, as long as there is room
     narrowing: Narrowing
     asked: Asked
     apart: Apart | None
@@ -54,7 +55,8 @@ def listed(view: ShapedViewSet, request: Any) -> HttpResponse:
         return NotImplemented  # type: ignore[no-any-return]
     same = f"{view.freshness(request).audience} {url_of(request.META)}" if view.is_steady() else ""
     listing = listings.get(type(view), same) if same else None
-    if listing is None:
+    compiled = listing.compiled() if listing else None
+    if listing is None or compiled is None:
         asked = view.asked(request)
         own = own_of_lists(type(view), view.get_serializer_class())
         compiled = None if own else compiled_of(view, request, asked.selection)
@@ -62,15 +64,15 @@ def listed(view: ShapedViewSet, request: Any) -> HttpResponse:
         if compiled is None or narrowing is None:
             return NotImplemented  # type: ignore[no-any-return]
         apart = looked_for_apart.get(type(view), lambda view, request: None)(view, request)
-        listing = Listing(compiled, narrowing, asked, apart)
+        listing = Listing(ref(compiled), narrowing, asked, apart)
         if same:
-            listings.keep(type(view), same, listing)
-    return written_page(view, listing)
+            listings.keep(type(view), same, listing, 2000 + narrowing.size)
+    return written_page(view, listing, compiled)
 
 
-def written_page(view: ShapedViewSet, listing: Listing) -> HttpResponse:
+def written_page(view: ShapedViewSet, listing: Listing, compiled: Compiled) -> HttpResponse:
     pagination: Any = view.paginator
-    compiled, asked, context = listing.compiled, listing.asked, view.get_serializer_context()
+    asked, context = listing.asked, view.get_serializer_context()
     if compiled.leaks:
         return NotImplemented  # type: ignore[no-any-return]
     place = asked.order, asked.cursor, asked.limit, listing.apart
@@ -129,7 +131,7 @@ def narrowing_of(view: ShapedViewSet, request: Any, compiled: Compiled) -> Narro
     if found is None:
         found = narrowed(view.filter_queryset(view.get_queryset()), compiled)
         if found:
-            narrowings.keep(of, subject, found)
+            narrowings.keep(of, subject, found, found.size)
     return found
 
 
@@ -148,7 +150,7 @@ def narrowing_of_one(view: ShapedViewSet, request: Any, compiled: Compiled) -> N
         finally:
             view.kwargs = given
         if found and elsewhere and (found.sql, found.parameters) == (elsewhere.sql, elsewhere.parameters):
-            narrowings.keep(of, subject, found)
+            narrowings.keep(of, subject, found, found.size)
     return found
 
 

@@ -10,7 +10,8 @@ import threading
 import time
 from collections import OrderedDict
 
-from api.pagecache import PAGE_SECONDS, Page, kept, shared
+from api.pagecache import PAGE_SECONDS, kept, shared
+from api.sealed import Page
 from api.seam import accelerates
 from fast.memo import forgetting
 

@@ -8,8 +8,9 @@ and put there; other values stand in `Slot`s. Values are bound, never written in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from itertools import count
+from sys import getsizeof
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
@@ -18,7 +19,7 @@ from django.db.models import BooleanField, Expression, F, Func, Model, QuerySet,
 from django.db.models.expressions import OrderBy, RawSQL
 from django.db.models.query import ModelIterable
 
-from fast.memo import MOST
+from fast.memo import MOST, memoised
 from fast.postgresql.planned import Planned, Template
 
 Row = tuple[Any, ...]
@@ -87,9 +88,19 @@ class Narrowing:
     sql: str
     parameters: tuple[Any, ...]
     none: bool = False
+    number: int = field(default_factory=count().__next__, init=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.sql) + size_of_values(self.parameters)
 
 
-@lru_cache(maxsize=MOST)
+def size_of_values(values: Sequence[Any]) -> int:
+    return sum(map(getsizeof, values)) + 8 * len(values)
+
+
+@memoised(key=lambda narrowing: narrowing.number, size=lambda found, narrowing: found.size)
 def checked(narrowing: Narrowing) -> Narrowing:
     """The same conditions, no index to be searched by them: for a row that is found by its key.
 
@@ -140,6 +151,7 @@ class Statement:
     before: tuple[Any, ...]
     behind: tuple[Any, ...]
     convert: Callable[[list[Row]], Iterable[Row]] | None  # where the database has no type of the column's own
+    number: int = field(default_factory=count().__next__, init=False)
 
     @classmethod
     def of(cls, queryset: QuerySet[Any]) -> Statement:
@@ -177,7 +189,15 @@ class Statement:
                 yield rows
 
 
-@lru_cache(maxsize=2 * MOST)
+def size_of_template(found: Template, *_: Any) -> int:
+    return 2 * len(found.sql) + size_of_values(found.parameters)  # once more where it is prepared
+
+
+@memoised(
+    most=2 * MOST,
+    key=lambda statement, narrowing: (statement.number, narrowing.number),
+    size=size_of_template,
+)
 def template_of(statement: Statement, narrowing: Narrowing) -> Template:
     """The two put together, once for these very objects."""
     parameters = (*statement.before, *narrowing.parameters, *statement.behind)

@@ -17,12 +17,14 @@ from api import keyset
 from api.expressions import numbers
 from api.seam import accelerates
 from api.selection import Selection
+from businesses.fast import GRANT_BYTES
 from businesses.models import Address, Role
 from businesses.scope import Grants, Scope
 from fast import inserts, pages
 from fast.compiled import Apart
 from fast.gaps import LeakError
 from fast.guards import overridden, own_of_rows
+from fast.memo import memoised
 from fast.spelling import Formula, InSql, spelt
 from fast.statements import ANY, Conditions, Slot, Statement
 from fast.walk import spelt_as
@@ -69,7 +71,7 @@ def held(context: Mapping[str, Any]) -> dict[str, Any]:
     return {"roles": in_json(scope.grants), "user": scope.user}
 
 
-@lru_cache(maxsize=128)
+@memoised(most=128, size=lambda found, grants: len(found) + GRANT_BYTES * len(grants.all))
 def in_json(grants: Grants) -> str:
     roles = visible_roles(grants)
     return json.dumps({f"{company}/{office or '*'}": role for (company, office), role in roles.items()})

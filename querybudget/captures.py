@@ -69,17 +69,18 @@ def keep(id: str, document: Document) -> None:
 
 def kept(id: str) -> Document | None:
     """The document with this id; None if it is gone, or never was."""
-    packed = _cache().get(_report(id))
-    if packed is None:
+    try:
+        found: Document = json.loads(zlib.decompress(_cache().get(_report(id)) or b""))
+    except (TypeError, ValueError, zlib.error):  # or what is there can't be read
         return None
-    found: Document = json.loads(zlib.decompress(packed))
     return found
 
 
 def recent() -> list[Summary]:
     """What is kept, newest first."""
     found: dict[str, Any] = _cache().get_many([_place(number) for number in range(MOST)])
-    return sorted(found.values(), key=lambda one: (one["made"], one["number"]), reverse=True)
+    readable = [one for one in found.values() if one]
+    return sorted(readable, key=lambda one: (one["made"], one["number"]), reverse=True)
 
 
 def _cache() -> BaseCache:

@@ -65,7 +65,8 @@ class Lines:
         if endpoint:
             endpoint = self.options.variant_of(endpoint, request, response)
         line = Line(endpoint, self.ledger)
-        is_short = not self.by_query or len(request.META.get("QUERY_STRING", "")) <= LONGEST_QUERY
+        length = len(request.META.get("QUERY_STRING", "")) if self.by_query else 0
+        is_short = len(request.method or "") + length <= LONGEST_QUERY
         if request.resolver_match and is_short:
             if len(self.known) >= MOST:
                 self.known.clear()

@@ -30,7 +30,17 @@ ENVIRONMENT = {
 
 FAST = Path(__file__).parent / "fast"
 OF_A_DEPLOYMENT = (
-    *("BEHIND_ROUTER", "CSRF_TRUSTED_ORIGINS", "DATABASE_CONNECTIONS", "DATABASE_REPLICA_URL", "DEBUG", "DYNO"),
+    *(
+        "BEHIND_ROUTER",
+        "CSRF_TRUSTED_ORIGINS",
+        "DATABASE_CA",
+        "DATABASE_CONNECTIONS",
+        "REDIS_CA",
+        "REDIS_VERIFY",
+        "DATABASE_REPLICA_URL",
+        "DEBUG",
+        "DYNO",
+    ),
     *("DYNO_RAM", "METRICS_TOKEN", "PORT", "REQUEST_DEADLINE", "SECURE_HSTS_SECONDS", "SENTRY_DSN", "SHED_AFTER"),
     *("STATIC_HOST", "WEB_CONCURRENCY", "WEB_DYNOS", "WEB_THREADS"),
 )
@@ -82,14 +92,15 @@ def _empty_cache() -> None:
     """No test sees what another's requests left: counters, answers, a breaker that its dead Redis opened."""
     from django.core.cache import cache
 
-    from api import throttling
+    from api import pagecache, throttling
     from api.breaker import breaker
 
     if conf.settings.FAST:
         from fast.memo import forget
 
         forget()
-    throttling._drawn.clear()
+    throttling.counts.clear()
+    pagecache.allowance.clear()
     breaker.closed()
     cache.clear()
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import psycopg2
@@ -25,7 +26,10 @@ from api import watchdog
 
 MOST = 50  # statements that a connection knows; a page's plan takes 140 KB of the server's memory (measured)
 MOST_READY = 200  # templates that a connection knows; of two, one that says the same may have been made anew
-NOT_READY = (b"", b"")
+LONGEST = (
+    20_000  # bytes of a text that is prepared: a page's has 5,000, one that names 1,000 rows is rarely asked again
+)
+NOT_READY = ("", b"")
 REFUSALS = frozenset(
     {
         errorcodes.INVALID_SQL_STATEMENT_NAME,  # prepared in another session, or forgotten by DISCARD ALL
@@ -43,6 +47,7 @@ class Template:
     sql: str
     parameters: tuple[Any, ...]
     places: Mapping[int, str]
+    number: int = field(default_factory=count().__next__, init=False)
 
 
 class Planned(list[Any]):
@@ -57,16 +62,16 @@ class Planned(list[Any]):
 
 
 class Connection(watchdog.Connection):
-    """Knows what its session was asked, the longest unused first, and the name of what it has prepared of that.
+    """Knows the names of what its session was asked, the longest unused first, and which of that it has prepared.
 
-    None where the session can't prepare. `ready`: of a template that is prepared, the text it is known by, and the
-    SQL that runs it.
+    None where the session can't prepare. `ready`: of a template that is prepared, by its number, the name that it is
+    known by, and the SQL that runs it. So it holds no text.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.prepared: OrderedDict[bytes, str] | None = OrderedDict()
-        self.ready: dict[Template, tuple[bytes, bytes]] = {}
+        self.prepared: OrderedDict[str, bool] | None = OrderedDict()
+        self.ready: dict[int, tuple[str, bytes]] = {}
 
 
 class Cursor(psycopg2.extensions.cursor):
@@ -78,10 +83,10 @@ class Cursor(psycopg2.extensions.cursor):
         known = self.connection.prepared
         if type(vars) is not Planned or known is None or self.shows or not self.connection.autocommit:
             return super().execute(query, vars)
-        text, run = self.connection.ready.get(vars.template, NOT_READY)
+        name, run = self.connection.ready.get(vars.template.number, NOT_READY)
         try:
-            if known.get(text) and query is vars.template.sql:
-                known.move_to_end(text)
+            if known.get(name) and query is vars.template.sql:
+                known.move_to_end(name)
                 return super().execute(run, vars.given)
             return super().execute(self.prepared(known, query, vars))
         except psycopg2.Error as error:
@@ -90,26 +95,32 @@ class Cursor(psycopg2.extensions.cursor):
         self.connection.prepared = None
         return super().execute(query, vars)
 
-    def prepared(self, known: OrderedDict[bytes, str], query: str, parameters: Planned) -> bytes:
+    def prepared(self, known: OrderedDict[str, bool], query: str, parameters: Planned) -> bytes:
         """The SQL that runs it: as it is for the first time, then under its name."""
         fixed = list(parameters)
         for number, place in enumerate(parameters.template.places, start=1):
             fixed[place] = AsIs(f"${number}")
         text = self.mogrify(query, fixed)
-        name, forgotten = known.get(text), ""
-        known[text] = name or ("" if name is None else f"planned_{hashlib.sha256(text).hexdigest()[:40]}")
-        known.move_to_end(text)
+        if len(text) > LONGEST:
+            plain: bytes = self.mogrify(query, parameters)
+            return plain
+        name, forgotten = f"planned_{hashlib.sha256(text).hexdigest()[:40]}", ""
+        is_prepared = known.get(name)  # None: it was not asked before
+        known[name] = is_prepared is not None
+        known.move_to_end(name)
         if len(known) > MOST:
-            _, forgotten = known.popitem(last=False)
+            forgotten, was_prepared = known.popitem(last=False)
+            forgotten = forgotten if was_prepared else ""
         steps = [f"DEALLOCATE {forgotten}".encode()] if forgotten else []
-        if name is None:
+        if is_prepared is None:
             return b"; ".join([*steps, self.mogrify(query, parameters)])
-        if not name:
-            steps.append(b"PREPARE %b AS %b" % (known[text].encode(), text))
+        if not is_prepared:
+            steps.append(b"PREPARE %b AS %b" % (name.encode(), text))
         places = f"({', '.join(['%s'] * len(parameters.given))})" if parameters.given else ""
-        run = f"EXECUTE {known[text]} {places}".encode()
-        if len(self.connection.ready) >= MOST_READY:
-            self.connection.ready.clear()
+        run = f"EXECUTE {name} {places}".encode()
         if query is parameters.template.sql:
-            self.connection.ready[parameters.template] = text, run
+            ready = self.connection.ready
+            if len(ready) >= MOST_READY:
+                del ready[next(iter(ready))]
+            ready[parameters.template.number] = name, run
         return b"; ".join([*steps, self.mogrify(run, parameters.given)])

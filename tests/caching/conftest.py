@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # a conftest may be read before the settings are
     from businesses.models import Company, Office, User
     from orders.models import Product
 
-LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "tests"}}
+LOCAL = {"default": {"BACKEND": "api.local.BoundedCache", "LOCATION": "tests"}}
 
 
 @pytest.fixture(params=["redis", "locmem"])

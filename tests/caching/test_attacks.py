@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import pickle
 import threading
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
+import lz4.frame
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection, transaction
 
-from api import pagecache
+from api import pagecache, sealed, throttling
+from api.cached import FORM
+from api.sealed import Page
 from businesses.models import Address, Company, Membership, Office, Role, User
 from orders.models import Order, Product
+from querybudget import captures
 from tests import factories, outages
 from tests.caching.test_pages import status
 
 URL = "/api/orders"
+CAPTURED: Any = {
+    "made": "2026-01-31T08:00:00Z",
+    "endpoints": [{"endpoint": "GET /", "queries": 1, "findings": [], "seconds": 0.1, "status": 200}],
+}
 
 
 @pytest.fixture
@@ -238,23 +252,97 @@ def test_no_cache_in_any_form(client: Any, given: str) -> None:
 # --- The cache itself
 
 
-@pytest.mark.parametrize("store", ["redis"], indirect=True)
-@pytest.mark.parametrize("damage", ["empty", "cut short", "no pickle", "a class that is gone"])
-def test_what_can_not_be_read_is_a_miss(client: Any, damage: str) -> None:
-    first = client.get(URL)
+class Trap:
+    """As a pickle: a program that whoever reads it runs."""
+
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.sprung,)
+
+
+@pytest.fixture
+def raw(client: Any) -> Any:
+    """`raw()`: the bytes that Redis has of a page; `raw(value)` puts others there."""
+    client.get(URL)
     (key,) = page_keys()
     redis, name = cache.client.get_client(), cache.make_key(key)  # type: ignore[attr-defined]
-    raw = redis.get(name)
-    damaged = {
+    return lambda *value: redis.set(name, *value) if value else redis.get(name)
+
+
+def damaged(page: bytes) -> dict[str, bytes]:
+    again = sealed.seal("page:another:key", Page("1:1", "text/html", "", b"<script>", 9e9))
+    body = lz4.frame.compress(b'["1:1", "text/html", "", 9e9]\n<script>')
+    return {
         "empty": b"",
-        "cut short": raw[: len(raw) // 2],
-        "no pickle": b"\xff\x00 nothing",
-        "a class that is gone": b"\x80\x04\x8c\rapi.pagecache\x94\x8c\x04Gone\x94\x93\x94.",
-    }[damage]
-    redis.set(name, damaged)
+        "cut short": page[: len(page) // 2],
+        "its last byte": page[:-1],
+        "a bit": page[:30] + bytes([page[30] ^ 1]) + page[31:],
+        "its signature": page[:1] + bytes(16) + page[17:],
+        "nonsense": b"\xff\x00 nothing",
+        "a pickle": pickle.dumps(("stamp", "text/html", "", b"<script>", 9e9)),
+        "JSON": b'["1:1", "text/html", "", "<script>", 9e9]',
+        "deep JSON": b"[" * 100_000,
+        "a number": b"12",
+        "signed by nobody": b"\0" + hashlib.blake2b(body, digest_size=16).digest() + body,
+        "of another key": b"\0" + again,
+        "large": b"\0" + bytes(16) + lz4.frame.compress(bytes(10**8)),
+    }
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+@pytest.mark.parametrize("damage", damaged(bytes(99)))
+def test_what_this_service_has_not_kept_is_a_miss(client: Any, raw: Any, in_another_process: Any, damage: str) -> None:
+    first = client.get(URL)
+    raw(damaged(raw())[damage])
+    in_another_process()
     again = client.get(URL)
     assert (again.status_code, status(again), again.content) == (200, "miss", first.content)
     assert status(client.get(URL)) == "hit"
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+@pytest.mark.parametrize("pack", [bytes, lz4.frame.compress, zlib.compress])
+def test_nothing_that_is_read_from_redis_runs(
+    client: Any, raw: Any, in_another_process: Any, tmp_path: Path, admin_client: Any, pack: Any
+) -> None:
+    """Under whatever key: pages, their locks and counts, limits, readiness, captured requests."""
+    sprung = tmp_path / "sprung"
+    trap = pack(pickle.dumps(Trap(sprung)))
+    throttling.take("login-user", "ada")
+    redis = cache.client.get_client()  # type: ignore[attr-defined]
+    call_command("cache_stats", stdout=io.StringIO())
+    captures.keep("0" * 16, CAPTURED)
+    keys = redis.keys("*")
+    assert len(keys) >= 5
+    for key in [*keys, cache.make_key("readyz"), *map(cache.make_key, map(captures._place, range(50)))]:
+        redis.set(key, trap)
+    in_another_process()
+    Office.objects.update(name="changed")
+    assert client.get(URL).status_code == 200
+    assert client.get("/readyz").status_code == 200
+    assert throttling.take("login-user", "ada").remaining >= 0
+    assert captures.kept("0" * 16) is None
+    assert captures.recent() == []
+    assert admin_client.get("/-/queries/").status_code == 200
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_a_page_that_another_secret_has_signed_is_not_read(client: Any, settings: Any) -> None:
+    client.get(URL)
+    settings.SECRET_KEY = "another"
+    (key,) = page_keys()
+    assert pagecache.shared(key) is None
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+def test_releases_of_another_form_do_not_meet(client: Any, raw: Any) -> None:
+    names = [key for key in cache.client.get_client().keys("*") if b"page" in key]  # type: ignore[attr-defined]
+    assert names
+    assert all(name.startswith(b":%d:" % FORM) for name in names)
+    assert FORM > 1  # whose values were pickles
 
 
 @pytest.mark.parametrize("value", [1, "text", None, (), ("stamp", "text/plain"), {"stamp": 1}, b"bytes"])

@@ -209,9 +209,9 @@ def read_the_stamp_after_the_rows(patch: pytest.MonkeyPatch) -> None:
         asking.view, asking.request = view, request
         return rendered(response, view, request)
 
-    def late(key: str, stamp: str, response: Any) -> bool:
+    def late(key: str, stamp: str, response: Any, charged: Any) -> bool:
         asking.request.auth = resolve(asking.request.headers["Authorization"].split()[1])[1]
-        return keep(key, asking.view.freshness(asking.request).stamp, response)
+        return keep(key, asking.view.freshness(asking.request).stamp, response, charged)
 
     patch.setattr(pagecache, "rendered", remembering)
     patch.setattr(pagecache, "keep", late)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from redis import Redis
 
-from tests import outages
+from api import throttling
+from tests import outages, servers
 
 
 def test_healthz_asks_nobody(django_assert_num_queries: Any, db: None) -> None:
@@ -41,6 +44,23 @@ def test_readyz_is_ok_with_redis_away(settings: Any) -> None:
     response = Client().get("/readyz")
     assert response.status_code == 200
     assert (response.json()["database"]["ok"], response.json()["redis"]["ok"]) == (True, False)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", [("config", "set", "maxmemory", "1"), ("replicaof", "127.0.0.1", "1")])
+def test_readyz_tells_that_redis_takes_nothing_new(settings: Any, tmp_path: Path, command: tuple[str, ...]) -> None:
+    process, url = servers.start_redis(tmp_path / "redis")
+    try:
+        settings.CACHES = outages.caches_at(url, settings)
+        assert Client().get("/readyz").json()["redis"]["ok"] is True
+        Redis.from_url(url).execute_command(*command)
+        throttling.take("user", "1")
+        response = Client().get("/readyz")
+    finally:
+        process.kill()
+        process.wait()
+    assert (response.status_code, response.json()["status"]) == (200, "ok")
+    assert (response.json()["redis"]["ok"], response.json()["redis"]["limits"]) == (False, "here")
 
 
 @pytest.mark.django_db

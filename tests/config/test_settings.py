@@ -82,6 +82,87 @@ def test_words_drop_blanks(variable: pytest.MonkeyPatch) -> None:
     assert env.words("THING") == ["a", "b"]
 
 
+# --- Databases over a network
+
+CA = "/etc/ssl/authority.pem"
+
+
+@pytest.mark.parametrize(
+    ("url", "ca", "secured"),
+    [
+        ("postgres://u:p@db.example/x", "", {"sslmode": "require"}),
+        ("postgres://u:p@10.0.0.5:5432/x", "", {"sslmode": "require"}),
+        ("postgres://u:p@[2001:db8::1]/x", "", {"sslmode": "require"}),
+        ("postgres:///x?host=db.example", "", {"sslmode": "require"}),
+        ("postgres://u:p@localhost.example/x", "", {"sslmode": "require"}),
+        ("postgres:///x?host=127.0.0.1,db.example", "", {"sslmode": "require"}),
+        ("postgresql://db.example/x?application_name=a", "", {"sslmode": "require"}),
+        ("postgres://db.example/x", CA, {"sslmode": "verify-full", "sslrootcert": CA}),
+        ("postgres://db.example/x?sslmode=disable", CA, {"sslmode": "disable"}),
+        (
+            "postgres://db.example/x?sslmode=verify-ca&sslrootcert=mine",
+            "",
+            {"sslmode": "verify-ca", "sslrootcert": "mine"},
+        ),
+        ("postgres://db.example/x?sslrootcert=mine", CA, {"sslmode": "verify-full", "sslrootcert": "mine"}),
+        ("postgres://u:p@localhost/x", CA, {}),
+        ("postgres://127.0.0.1/x", "", {}),
+        ("postgres://127.8.0.1/x", "", {}),
+        ("postgres://[::1]:5433/x", "", {}),
+        ("postgres:///x", "", {}),
+        ("postgres:///x?host=/var/run/postgresql", "", {}),
+        ("postgres://%2Fvar%2Frun%2Fpostgresql/x", "", {}),
+        ("postgres:///x?service=mine", "", {}),
+        ("sqlite:///x", CA, {}),
+    ],
+)
+def test_a_database_elsewhere_is_spoken_to_by_tls(
+    variable: pytest.MonkeyPatch, url: str, ca: str, secured: dict[str, str]
+) -> None:
+    variable.delenv("PGSSLMODE", raising=False)
+    variable.setenv("THING", url)
+    options = env.database("THING", "", ca).get("OPTIONS", {})
+    assert {name: value for name, value in options.items() if name.startswith("ssl")} == secured
+
+
+def test_libpqs_own_variable_has_its_say(variable: pytest.MonkeyPatch) -> None:
+    variable.setenv("PGSSLMODE", "verify-full")
+    variable.setenv("THING", "postgres://db.example/x")
+    assert "OPTIONS" not in env.database("THING", "")
+
+
+def test_the_database_and_its_replica_are_asked_alike() -> None:
+    ask = (
+        "from django.conf import settings; print([each['OPTIONS']['sslmode'] for each in settings.DATABASES.values()])"
+    )
+    urls = {name: f"postgres://{name.lower()}.example/x" for name in ("DATABASE_URL", "DATABASE_REPLICA_URL")}
+    asked = run("-c", ask, **NEEDED | urls, DJANGO_SETTINGS_MODULE="config.settings")
+    assert asked.stdout == "['require', 'require']\n"
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+
+
+def test_a_certificate_is_a_file_or_its_text(variable: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert env.certificate("THING", tmp_path) == ""
+    variable.setenv("THING", PEM)
+    written = env.certificate("THING", tmp_path / "new")
+    assert Path(written).read_text() == f"{PEM}\n"
+    assert env.certificate("THING", tmp_path / "new") == written
+    variable.setenv("THING", written)
+    assert env.certificate("THING", tmp_path) == written
+
+
+def test_a_certificate_that_is_not_there_is_refused_by_name(variable: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    variable.setenv("THING", str(tmp_path / "none"))
+    with pytest.raises(ImproperlyConfigured, match="THING is neither a file nor a PEM text"):
+        env.certificate("THING", tmp_path)
+    variable.setenv("THING", PEM)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImproperlyConfigured, match="THING can't be written"):
+        env.certificate("THING", tmp_path / "file")
+
+
 # --- Starting
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.pagecache import Page, kept
+from api.pagecache import kept
+from api.sealed import Page
 from fast import shelf
 from fast.shelf import Shelf
 

@@ -41,9 +41,13 @@ class Redis:
         self.process.wait()
 
     def flush(self) -> None:
+        assert self.ask(b"FLUSHALL") == b"+OK\r\n"
+
+    def ask(self, command: bytes) -> bytes:
+        """The first bytes of its answer."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
-            assert connection.recv(5) == b"+OK\r\n"
+            connection.sendall(command + b"\r\n")
+            return connection.recv(1 << 16)
 
 
 class Postgres:

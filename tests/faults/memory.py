@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import itertools
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 from tests.service import Client, Service
 
@@ -61,3 +63,16 @@ def growth(service: Service, client: Client, number: int) -> float:
     before = service.megabytes()
     ask(client, ORDINARY, number)
     return service.megabytes() / before - 1
+
+
+def distinct(number: int, ids: int) -> Iterator[str]:
+    """So many queries of which no two are alike: selections, filters, limits and orders, each with `ids` values."""
+    names = ["id", "number", "status", "total", "date", "lines.sku", "lines.total", "ship_to.city", "office.name"]
+    expand = ["company", "office", "placed_by", "events", "office.company"]
+    for each in range(number):
+        fields = [name for at, name in enumerate(names) if (each + 1) >> at & 1] or ["id"]
+        fields += [*expand[: 1 + each % 4], "allowed_transitions", "address", "version", "placed_at"]
+        chosen = {"fields": ",".join(fields), "expand": ",".join(expand[: 1 + each % 4]), "limit": 1 + each % 200}
+        chosen |= {"ordering": ["-placed_at", "placed_at", "-number", "number"][each % 4]}
+        many = "".join(f"&{name}={10**9 + each * 1000 + at}" for name in ("office", "placed_by") for at in range(ids))
+        yield f"/api/orders?{urlencode(chosen)}{many}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,3 +41,22 @@ def test_heavy_lists_an_export_and_many_requests(service: Service, token: str) -
     assert added < 20
     assert peak < 130
     assert grown < 0.1
+
+
+@pytest.mark.parametrize(("ids", "number"), [(0, 1500), (20, 1500), (900, 600)])
+def test_what_one_client_asks_in_ever_new_ways_is_not_remembered_for_ever(
+    serve_here: Serve, owner: User, office: Office, token: str, ids: int, number: int
+) -> None:
+    for _ in range(3):
+        factories.order(office, owner)
+    service = serve_here(**memory.ENVIRONMENT)
+    client = Client(service.port, token)
+    queries = list(memory.distinct(number, ids))
+    memory.ask(client, queries[:64], 2 * memory.CLIENTS)
+    before, used = service.megabytes(), service.cpu_seconds()
+    with ThreadPoolExecutor(memory.THREADS) as pool:
+        answers = list(pool.map(client.get, queries))
+    grown, each = service.megabytes() - before, 1000 * (service.cpu_seconds() - used) / number
+    print(f"{number} queries of {len(queries[0])} characters: {grown:.0f} MB more, {each:.0f} ms each")
+    assert {answer.status for answer in answers} == {200}
+    assert grown < 40

@@ -10,11 +10,12 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from socket import SHUT_RDWR, create_connection, create_server, socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
@@ -108,15 +109,74 @@ def test_emptied(client: Client, redis: Redis, fault: str) -> None:
     assert eventually(lambda: is_stored(timed(client)[0]))
 
 
+# --- Full
+
+
+def test_one_reader_does_not_lift_the_limit_of_logins_nor_push_out_what_others_have_kept(
+    serve_here: Serve, redis: Redis, token: str, owner: User, office: Office
+) -> None:
+    for _ in range(20):
+        factories.order(office, owner)
+    redis.ask(b"CONFIG SET maxmemory 6mb")
+    service = serve_here(REDIS_URL=redis.url, WEB_THREADS="2")
+    client = Client(service.port, token)
+    assert client.get(PATH).status == 200
+    queries = [f"{PATH}?placed_by={owner.pk}&placed_by={other}" for other in range(10**9, 10**9 + 2000)]
+    stored = sum(is_stored(client.get(query)) for query in queries)
+    print(f"{stored} of {len(queries)} pages stored")
+    assert 0 < stored < len(queries)
+    assert b"-OOM" not in redis.ask(b"SET another 1")
+    redis.ask(b"CONFIG SET maxmemory 1")
+    refused = [client.post("/api/auth/login", {"username": "ada", "password": "wrong"}).status for _ in range(14)]
+    assert refused == [401] * 10 + [429] * 4
+    ready = client.get("/readyz").json()
+    assert (ready["status"], ready["redis"]["ok"], ready["redis"]["limits"]) == ("ok", False, "here")
+    assert sum("each process counts its own" in line for line in service.log) == 1
+
+
+def test_a_redis_that_refuses_what_is_new_is_named_at_the_start(serve_here: Serve, redis: Redis) -> None:
+    redis.ask(b"CONFIG SET maxmemory 3mb")
+    assert "noeviction" in "".join(serve_here(REDIS_URL=redis.url).log)
+    redis.ask(b"CONFIG SET maxmemory-policy volatile-lru")
+    assert "noeviction" not in "".join(serve_here(REDIS_URL=redis.url).log)
+
+
 # --- TLS
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What signs certificates; nobody knows it but by `certificate`, its own."""
+
+    folder: Path
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "authority"
+
+    @classmethod
+    def at(cls, folder: Path) -> Authority:
+        folder.mkdir()
+        openssl(
+            folder, "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -keyout authority.key -out authority"
+        )
+        return cls(folder)
+
+    def sign(self, host: str) -> None:
+        """`key` and `certificate` of a server of this name, in the folder."""
+        (self.folder / "names").write_text(f"subjectAltName={host}")
+        openssl(self.folder, "req -newkey rsa:2048 -nodes -subj /CN=redis -keyout key -out request")
+        signing = "x509 -req -in request -CA authority -CAkey authority.key -CAcreateserial -days 1"
+        openssl(self.folder, f"{signing} -extfile names -out certificate")
+
+
+def openssl(folder: Path, command: str) -> None:
+    subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
 
 
 @contextlib.contextmanager
 def behind_tls(redis: Redis, folder: Path) -> Iterator[int]:
-    """A port that speaks TLS, with a certificate that nobody signed but its owner, before a Redis that does not."""
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=redis.example"]
-    files = ["-keyout", str(folder / "key"), "-out", str(folder / "certificate")]
-    subprocess.run([*request, *files], check=True, capture_output=True)
+    """A port that speaks TLS, with the folder's `key` and `certificate`, before a Redis that does not."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate", folder / "key")
 
@@ -147,14 +207,45 @@ def behind_tls(redis: Redis, folder: Path) -> Iterator[int]:
         listener.shutdown(SHUT_RDWR)
 
 
-def test_tls_with_a_self_signed_certificate(
-    serve_here: Serve, redis: Redis, token: str, owner: User, office: Office, tmp_path: Path
-) -> None:
-    order = factories.order(office, owner)
-    with behind_tls(redis, tmp_path) as port:
-        service = serve_here(REDIS_URL=f"rediss://127.0.0.1:{port}/0", WEB_THREADS="1")
-        client = Client(service.port, token)
-        assert eventually(lambda: is_hit(client.get(PATH)))
-        ready = client.get("/readyz").json()
-        assert (ready["status"], ready["redis"]["ok"]) == ("ok", True)
-        assert client.get(PATH).json()["results"][0]["id"] == order.pk
+@pytest.fixture
+def at_tls(serve_here: Serve, redis: Redis, token: str, owner: User, office: Office) -> Iterator[Callable[..., Any]]:
+    """`at_tls(folder, **variables)`: whether a service uses the Redis that has the folder's certificate; its log."""
+    factories.order(office, owner)
+    with contextlib.ExitStack() as stack:
+
+        def uses(folder: Path, **variables: str) -> tuple[bool, str]:
+            port = stack.enter_context(behind_tls(redis, folder))
+            service = serve_here(REDIS_URL=f"rediss://127.0.0.1:{port}/0", WEB_THREADS="1", **variables)
+            client = Client(service.port, token)
+            stored = is_stored(timed(client)[0])
+            ready = client.get("/readyz").json()
+            assert (ready["status"], ready["redis"]["ok"]) == ("ok", stored)
+            return stored, "".join(service.log)
+
+        yield uses
+
+
+def test_a_certificate_is_accepted_by_its_authority_alone(at_tls: Any, tmp_path: Path) -> None:
+    known, other = Authority.at(tmp_path / "known"), Authority.at(tmp_path / "other")
+    known.sign("IP:127.0.0.1")
+    stored, log = at_tls(known.folder, REDIS_CA=str(known.certificate))
+    assert (stored, "certificate" in log) == (True, False)
+    assert at_tls(known.folder, REDIS_CA=known.certificate.read_text())[0]
+    assert at_tls(known.folder, REDIS_CA=str(known.certificate), DYNO="web.1", BEHIND_ROUTER="0")[0]
+    stored, log = at_tls(known.folder, REDIS_CA=str(other.certificate))
+    assert (stored, "can't be trusted" in log) == (False, True)
+
+
+def test_a_certificate_of_another_host_is_refused(at_tls: Any, tmp_path: Path) -> None:
+    known = Authority.at(tmp_path / "known")
+    known.sign("IP:127.0.0.2,DNS:localhost")
+    assert at_tls(known.folder, REDIS_CA=str(known.certificate))[0] is False
+
+
+def test_a_certificate_that_nobody_has_signed_is_refused_unless_somebody_says_so(at_tls: Any, tmp_path: Path) -> None:
+    openssl(tmp_path, "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=redis -keyout key -out certificate")
+    assert at_tls(tmp_path)[0] is False
+    for variables in ({"REDIS_VERIFY": "0"}, {"DYNO": "web.1", "BEHIND_ROUTER": "0"}):
+        stored, log = at_tls(tmp_path, **variables)
+        assert (stored, log.count("certificate is not checked")) == (True, 1)
+    assert at_tls(tmp_path, DYNO="web.1", BEHIND_ROUTER="0", REDIS_VERIFY="1")[0] is False

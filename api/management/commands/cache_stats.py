@@ -28,7 +28,7 @@ class Command(BaseCommand):
         outcomes: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
         for name in cache.iter_keys(f"{TALLY}:*"):
             _, route, outcome = name.split(":")
-            outcomes[route][outcome] += cache.get(name, 0)
+            outcomes[route][outcome] += cache.get(name) or 0
         keys: defaultdict[str, list[int]] = defaultdict(list)
         with progress("pages") as shown:
             for name in cache.iter_keys(f"{PREFIX}:*"):
