@@ -32,3 +32,10 @@ class Unavailable(exceptions.APIException):
     status_code = 503
     default_code = "unavailable"
     wait = 5
+
+
+class Busy(Unavailable):
+    """503: others are in the way, for a moment."""
+
+    default_code = "busy"
+    wait = 1

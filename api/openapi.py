@@ -55,7 +55,7 @@ PROBLEMS = {
     415: "The body must be application/json.",
     422: "The Idempotency-Key was used with other content.",
     429: "Too many requests; `Retry-After` says when to come back.",
-    503: "The database can't be reached; `Retry-After` says when to come back.",
+    503: "The database can't be reached, or can't do this now; `Retry-After` says when to come back.",
 }
 
 

@@ -7,30 +7,31 @@ list of `{name, code, detail}`, `name` being the dotted path of the field, param
 from __future__ import annotations
 
 import json
-import logging
+from collections import deque
+from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
-from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
-from drf_standardized_errors.types import ErrorResponse, ExceptionHandlerContext
+from drf_standardized_errors.types import Error, ErrorResponse, ExceptionHandlerContext
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from api import outages
 from api.exceptions import TooLarge, Unavailable
 from api.requests import inner
-
-logger = logging.getLogger(__name__)
+from api.serializers import MOST_ERRORS, cut
 
 MEDIA_TYPE = "application/problem+json"
-STATEMENT_CANCELED = "57014"  # SQLSTATE query_canceled: statement_timeout, or an administrator
+LONGEST_NAME, LONGEST_DETAIL = 150, 300  # characters: both may repeat what was sent, of which 1 MB is read
 
 
 def handle(exc: Exception, context: ExceptionHandlerContext) -> Response | None:
@@ -47,12 +48,7 @@ class ProblemHandler(ExceptionHandler):
             return exceptions.ParseError(f"The query has more than {most} parameters.", "too_many_parameters")
         if isinstance(exc, SuspiciousOperation):
             return exceptions.ParseError(str(exc))
-        if isinstance(exc, OperationalError) and sqlstate(exc) == STATEMENT_CANCELED:
-            return Unavailable("This took too long and was given up; nothing was written.", "deadline_exceeded")
-        if isinstance(exc, (OperationalError, InterfaceError)) and is_outage(exc):
-            logger.error("database unavailable: %s", exc)
-            return Unavailable("The database can't be reached. Try again shortly.", "database_unavailable")
-        return super().convert_known_exceptions(exc)
+        return outages.unavailable(exc) or super().convert_known_exceptions(exc)
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         problem: dict[str, Any] = ProblemFormatter(exc, self.context, self.exc).run()
@@ -75,29 +71,54 @@ class ProblemHandler(ExceptionHandler):
 
 
 class ProblemFormatter(ExceptionFormatter):
+    def get_errors(self) -> list[Error]:
+        """Of more than `MOST_ERRORS` one too many, to tell by."""
+        return list(islice(flattened(self.exc.detail), MOST_ERRORS + 1))
+
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
-        first = error_response.errors[0]
+        listed = error_response.errors[:MOST_ERRORS]
         errors = [
-            {"name": name_of(error.attr), "code": error.code or "invalid", "detail": printable(error.detail)}
-            for error in error_response.errors
-            if name_of(error.attr)
+            {"name": name, "code": error.code, "detail": printable(error.detail, LONGEST_DETAIL)}
+            for error in listed
+            if (name := name_of(error.attr))
         ]
-        code, detail = first.code, printable(first.detail)
+        code, detail = listed[0].code, printable(listed[0].detail, LONGEST_DETAIL)
         if isinstance(self.exc, exceptions.ValidationError):
             code = "invalid"
             detail = "; ".join(f"{error['name']}: {error['detail']}" for error in errors[:3]) or detail
+        if len(error_response.errors) > len(listed):
+            detail += f" There are more errors than the {len(listed)} that are listed."
         request: Any = self.context["request"]
         return problem(request, self.exc.status_code, code, detail, errors)
 
 
+def flattened(detail: Any) -> Iterator[Error]:
+    """Each error of an exception's detail with its dotted path, the outer ones first.
+
+    `flatten_errors` of drf-standardized-errors, which makes a list of however many there are.
+    """
+    waiting = deque([("", detail)])
+    while waiting:
+        path, each = waiting.popleft()
+        above = f"{path}." if path else ""
+        if isinstance(each, exceptions.ErrorDetail):
+            yield Error(each.code or "invalid", str(each), path)
+        elif isinstance(each, dict):
+            waiting.extend((f"{above}{key}", value) for key, value in each.items())
+        else:
+            waiting.extend((path, error) for error in each if isinstance(error, exceptions.ErrorDetail))
+            nested = [value for value in each if not isinstance(value, exceptions.ErrorDetail)]
+            waiting.extend((f"{above}{index}", value) for index, value in enumerate(nested))
+
+
 def name_of(attr: str | None) -> str:
     """The dotted path of what an error is about, "" for the whole body; DRF names whole objects by a key of its own."""
-    return printable(attr or "").removesuffix(api_settings.NON_FIELD_ERRORS_KEY).removesuffix(".")
+    return printable(attr or "", LONGEST_NAME).removesuffix(api_settings.NON_FIELD_ERRORS_KEY).removesuffix(".")
 
 
-def printable(text: str) -> str:
-    """`text` with what UTF-8 can't carry escaped: JSON may name half of a surrogate pair, and messages repeat it."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def printable(text: str, longest: int) -> str:
+    """`text` cut, and what UTF-8 can't carry escaped: JSON may name half of a surrogate pair, messages repeat it."""
+    return cut(text, longest).encode("utf-8", "backslashreplace").decode()
 
 
 def problem(
@@ -120,19 +141,3 @@ def response(request: HttpRequest, status: int, code: str, detail: str) -> HttpR
     """The document as an answer of Django's own machinery, outside any DRF view."""
     body = json.dumps(problem(request, status, code, detail))
     return HttpResponse(body, status=status, content_type=MEDIA_TYPE)
-
-
-def sqlstate(exc: Error) -> str | None:
-    """PostgreSQL's five characters for what went wrong; None where no server said."""
-    state: str | None = getattr(exc.__cause__, "pgcode", None)
-    return state
-
-
-def is_outage(exc: Error) -> bool:
-    """Whether the server is away, refuses connections or is shutting down, as against a query it refused.
-
-    No SQLSTATE means that no server answered. Classes 08, 53 and 57P are PostgreSQL's connection
-    exceptions, insufficient resources and operator intervention (its documentation's appendix A).
-    """
-    state = sqlstate(exc)
-    return state is None or state.startswith(("08", "53", "57P"))

@@ -50,6 +50,11 @@ class Grants:
         """Companies of which every office is visible."""
         return frozenset(grant.company for grant in self.all if grant.office is None)
 
+    @cached_property
+    def highest(self) -> Role | None:
+        """The highest role held anywhere."""
+        return max((grant.role for grant in self.all), key=RANK.__getitem__, default=None)
+
     def companies_for(self, role: Role, office: int) -> set[int]:
         """Companies whose office this has to be for the user to hold `role`, or a higher one, there."""
         return {company for company in self.companies if reaches(self.role(company, office), role)}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponseBase
+import sys
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views import defaults
 
-from api import problems
+from api import outages, problems
+from api.exceptions import Unavailable
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -15,9 +18,24 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Django calls it where it handles the exception; one that may be gone the next time is a 503."""
+    error = sys.exception()
+    passing = error if isinstance(error, Unavailable) else outages.unavailable(error)
+    if passing:
+        return unavailable(request, passing)
     if not is_api(request):
         return defaults.server_error(request)
     return problems.response(request, 500, "error", "Something went wrong here. The request id finds it in the log.")
+
+
+def unavailable(request: HttpRequest, error: Unavailable) -> HttpResponse:
+    detail, code = str(error.detail), str(error.get_codes())
+    if is_api(request):
+        response = problems.response(request, error.status_code, code, detail)
+    else:
+        response = HttpResponse(detail, status=error.status_code, content_type="text/plain")
+    response.headers["Retry-After"] = str(error.wait)
+    return response
 
 
 def is_api(request: HttpRequest) -> bool:

@@ -13,11 +13,13 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.db import connections, transaction
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
@@ -58,11 +60,23 @@ class Encoding:
 
 def stream(alias: str, objects: Objects, encoding: Encoding) -> Iterator[bytes]:
     """What `encoding` makes of the objects, a slice at a time. Closing it early closes cursor and transaction."""
-    if encoding.head:
-        yield encoding.head
     with one_moment(alias), closing(objects):
-        for batch in objects:
-            yield encoding.encode(batch)
+        slices = map(encoding.encode, objects)
+        first = encoding.head + next(slices, b"")
+        if first:
+            yield first
+        yield from slices
+
+
+def begun(response: HttpResponseBase) -> HttpResponseBase:
+    """A stream whose first part is made: what goes wrong with that is still an answer of its own.
+
+    Closing the response closes the generator that it had first, which has begun, whether or not anything was read.
+    """
+    if isinstance(response, StreamingHttpResponse):
+        parts: Any = response.streaming_content
+        response.streaming_content = chain(list(islice(parts, 1)), parts)
+    return response
 
 
 def rendered(orders: QuerySet[Any], render: Callable[[list[Any]], list[dict[str, Any]]]) -> Objects:

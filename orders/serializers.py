@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.filters import MOST_ID
-from api.serializers import StrictSerializer
+from api.serializers import BoundedListField, StrictSerializer
 from api.shaping import needs
 from businesses.serializers import (
     AddressSerializer,
@@ -123,17 +123,11 @@ class LineInputSerializer(StrictSerializer):
     quantity = serializers.IntegerField(min_value=1, max_value=MOST_PIECES)
 
 
-class LinesField(serializers.ListField):
+class LinesField(BoundedListField):
     child = LineInputSerializer()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=1, max_length=MOST_LINES, **kwargs)
-
-    def to_internal_value(self, data: Any) -> Any:
-        # Before DRF looks at each: 330,000 wrong lines in 1 MB took 118 s and made an answer of 34 MB (measured).
-        if isinstance(data, list) and len(data) > MOST_LINES:
-            self.fail("max_length", max_length=MOST_LINES)
-        return super().to_internal_value(data)
 
 
 class IdField(serializers.IntegerField):

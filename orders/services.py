@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
+from api import retrying
 from api.exceptions import Conflict, Unprocessable
 from api.seam import accelerable
 from businesses import revisions
 from businesses.models import Office, Role
-from businesses.scope import Scope
+from businesses.scope import Scope, reaches
 from orders.models import Order, OrderEvent, OrderLine
 from orders.selectors import address_of, on_sale
 from orders.states import TRANSITIONS, Status, may
@@ -63,7 +64,7 @@ def place(
         return Placed(first, replayed=True)
 
 
-@transaction.atomic
+@retrying.atomic
 def _place(
     scope: Scope, office: int, lines: Sequence[LineInput], address: int | None, key: str | None, digest: str
 ) -> Order:
@@ -111,6 +112,7 @@ def locked_company(scope: Scope, office: int) -> tuple[int, int]:
     raise ValidationError({"office": ["There is no such office, or not for you."]})
 
 
+@retrying.atomic
 def edit(
     *,
     scope: Scope,
@@ -126,29 +128,28 @@ def edit(
         Conflict: the order has moved on from `version`, or is no longer just placed.
         ValidationError: as for `place`.
     """
-    if not may(scope, Role.BUYER, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
-        raise PermissionDenied("Editing this order needs to be its buyer or an approver.")
-    with transaction.atomic():
-        changes: dict[str, Any] = {}
-        current, revision = locked(order, version)
-        if current.status != Status.PLACED:
-            raise Conflict(f"An order that is {current.status} can't be edited.", "not_editable")
-        rows: list[OrderLine] = []
-        if lines is not None:
-            rows, currency = priced(lines)
-            changes |= {"currency": currency, "total": sum(row.total for row in rows)}
-        if address is not None:
-            changes |= ship_to(order.placed_by_id, address)
-        write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
-        if rows:
-            OrderLine.objects.filter(order=order).delete()
-            write_lines(order, rows)
+    check_may_change(scope, order)
+    changes: dict[str, Any] = {}
+    current, revision = locked(order, version)
+    if current.status != Status.PLACED:
+        raise Conflict(f"An order that is {current.status} can't be edited.", "not_editable")
+    rows: list[OrderLine] = []
+    if lines is not None:
+        rows, currency = priced(lines)
+        changes |= {"currency": currency, "total": sum(row.total for row in rows)}
+    if address is not None:
+        changes |= ship_to(order.placed_by_id, address)
+    write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
+    if rows:
+        OrderLine.objects.filter(order=order).delete()
+        write_lines(order, rows)
 
 
 def edited(lines: object, address: object) -> list[str]:
     return [name for name, value in (("lines", lines), ("address", address)) if value is not None]
 
 
+@retrying.atomic
 def move(*, scope: Scope, order: Order, to: Status, version: int) -> None:
     """Take an order one step on in its life.
 
@@ -156,14 +157,25 @@ def move(*, scope: Scope, order: Order, to: Status, version: int) -> None:
         PermissionDenied: the step needs a higher role.
         Conflict: the order has moved on from `version`, or there is no such step from where it is.
     """
-    with transaction.atomic():
-        current, revision = locked(order, version)
-        role = TRANSITIONS[Status(current.status)].get(to)
-        if role is None:
-            raise Conflict(f"An order that is {current.status} can't become {to.value}.", "illegal_transition")
-        if not may(scope, role, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
-            raise PermissionDenied(f"Only an approver may let this order become {to.value}.")
-        write(current, revision, scope.user, OrderEvent.Kind(to.value), {}, status=to)
+    current, revision = locked(order, version)
+    role = TRANSITIONS[Status(current.status)].get(to)
+    if role is None:
+        raise Conflict(f"An order that is {current.status} can't become {to.value}.", "illegal_transition")
+    if not may(scope, role, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+        raise PermissionDenied(f"Only an approver may let this order become {to.value}.")
+    write(current, revision, scope.user, OrderEvent.Kind(to.value), {}, status=to)
+
+
+def check_may_place(scope: Scope) -> None:
+    """Raises PermissionDenied: the user may order for no office at all. Needs no query, and nothing of the order."""
+    if not reaches(scope.grants.highest, Role.BUYER):
+        raise PermissionDenied("Ordering needs the role of a buyer.")
+
+
+def check_may_change(scope: Scope, order: Order) -> None:
+    """Raises PermissionDenied: no step and no edit of this order is the user's. Needs no query."""
+    if not may(scope, Role.BUYER, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+        raise PermissionDenied("Changing this order needs to be its buyer or an approver.")
 
 
 def locked(order: Order, version: int) -> tuple[Order, int]:

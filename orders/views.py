@@ -106,6 +106,7 @@ class OrderViewSet(ScopedViewSet):
     def create(self, request: Request) -> HttpResponse:
         """Place an order. Prices and names come from the catalogue."""
         self.check_selection(request)
+        services.check_may_place(self.scope)  # before a body is looked at
         serializer = OrderCreateSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         payload = serializer.validated_data
@@ -140,11 +141,13 @@ class OrderViewSet(ScopedViewSet):
         return self.written(order)
 
     def to_change(self, request: Request, key: int) -> Order:
+        """The order with this key, which the user may change; checked before a body is looked at."""
         self.check_selection(request)
         order = self.visible().filter(pk=key).only("company", "office", "placed_by").first()
         if order is None:
             raise NotFound("There is no such order, or not for you.")
         self.check_object_permissions(request, order)
+        services.check_may_change(self.scope, order)
         return order
 
     @extend_schema(responses={200: SummarySerializer}, parameters=[GROUP_BY], filters=True)
@@ -174,7 +177,7 @@ class OrderExportViewSet(OrderViewSet):
     @extend_schema(filters=True)
     @validated
     def export(self, request: Request) -> HttpResponseBase:
-        return answer(self, request, self.exported)
+        return export.begun(answer(self, request, self.exported))
 
     def exported(self, request: Request) -> StreamingHttpResponse:
         self.check_parameters(request, {"ordering", "fields", "expand", "format"})

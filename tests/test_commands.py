@@ -67,6 +67,7 @@ WRONG: list[tuple[str, dict[str, str], int, str]] = [
     ("seed_demo", AWAY, 1, "Connection refused"),
     ("limit_statements --seconds soon", {}, 2, "invalid int value: 'soon'"),
     ("limit_statements --seconds -1", {}, 1, "--seconds can't be -1"),
+    ("limit_statements --lock-seconds -1", {}, 1, "--lock-seconds can't be -1"),
     ("limit_statements", AWAY, 1, "Connection refused"),
     ("cache_stats", {"REDIS_URL": ""}, 1, "REDIS_URL is not set"),
     ("cache_stats", AWAY, 1, "Connection refused"),

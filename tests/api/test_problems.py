@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
 from rest_framework import exceptions
@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIClient, APIRequestFactory
 
-from api.exceptions import Conflict, TooLarge, Unavailable, Unprocessable
+from api.exceptions import Busy, Conflict, TooLarge, Unavailable, Unprocessable
 from api.problems import MEDIA_TYPE
 from api.views import ApiView
 from config.wsgi import application
@@ -128,6 +128,32 @@ def test_a_query_that_the_database_refused_is_no_outage() -> None:
     failure = OperationalError("secret")
     failure.__cause__ = RefusedError()
     assert raising(failure)(APIRequestFactory().get("/")).status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "status"),
+    [
+        (InternalError, "25006", 503),
+        (InternalError, "25P03", 503),
+        (InternalError, "25001", 500),
+        (DatabaseError, "72000", 503),
+        (DatabaseError, None, 500),
+        (OperationalError, "58030", 503),
+        (OperationalError, "54000", 500),
+        (IntegrityError, "40002", 503),
+    ],
+)
+def test_the_state_decides_and_not_the_class(kind: type[Exception], state: str | None, status: int) -> None:
+    class SaidError(Exception):
+        pgcode = state
+
+    failure = kind("secret")
+    failure.__cause__ = SaidError()
+    assert raising(failure)(APIRequestFactory().get("/")).status_code == status
+
+
+def test_who_is_in_the_way_is_so_for_a_moment() -> None:
+    assert raising(Busy("busy"))(APIRequestFactory().get("/")).headers["Retry-After"] == "1"
 
 
 def test_401_says_how_to_authenticate() -> None:
@@ -263,3 +289,24 @@ def test_a_failure_outside_the_views_is_a_problem_too() -> None:
     response = server_error(RequestFactory().get("/api/orders"))
     assert response.status_code == 500
     assert response.headers["Content-Type"] == MEDIA_TYPE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_without_the_database_is_unavailable() -> None:
+    client = Client(raise_request_exception=False)
+    client.cookies["sessionid"] = "0123456789abcdefghijklmnopqrstuv"
+    with outages.database_away():
+        response = client.get("/admin/")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert b"127.0.0.1" not in response.content
+
+
+def test_a_page_whose_deadline_has_passed_is_unavailable() -> None:
+    from config.errors import server_error
+
+    try:
+        raise Unavailable("late", "deadline_exceeded")
+    except Unavailable:
+        page, problem = (server_error(RequestFactory().get(path)) for path in ("/admin/", "/api/orders"))
+    assert (page.status_code, problem.status_code) == (503, 503)
+    assert json.loads(problem.content)["code"] == "deadline_exceeded"

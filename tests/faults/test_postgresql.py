@@ -151,7 +151,7 @@ def test_a_statement_that_takes_too_long(postgres: Postgres, client: Client) -> 
             assert is_outage(client.post("/api/orders", ORDER), "deadline_exceeded")
             assert not waiting(postgres)
     finally:
-        postgres.manage("limit_statements", "--seconds=0")
+        postgres.manage("limit_statements", "--seconds=0", "--lock-seconds=0")
     assert recovers(client)
 
 
@@ -163,4 +163,18 @@ def test_what_a_freed_thread_left_behind_is_not_run(postgres: Postgres, client: 
             assert is_outage(client.post("/api/orders", ORDER))
             assert eventually(lambda: not waiting(postgres), seconds=10)
     finally:
-        postgres.manage("limit_statements", "--seconds=0")
+        postgres.manage("limit_statements", "--seconds=0", "--lock-seconds=0")
+
+
+def test_a_lock_that_takes_too_long(postgres: Postgres, client: Client) -> None:
+    """Whoever waits for somebody else's lock is told so long before the deadline, by a setting of the role too."""
+    postgres.manage("limit_statements", "--lock-seconds=1")
+    try:
+        with company_locked(postgres):
+            began = time.monotonic()
+            assert is_outage(client.post("/api/orders", ORDER), "busy")
+            assert time.monotonic() - began < 2  # the deadline
+            assert client.get(LIST).status == 200
+    finally:
+        postgres.manage("limit_statements", "--seconds=0", "--lock-seconds=0")
+    assert recovers(client)

@@ -58,7 +58,7 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "GET products": MEMBERS_OF_ANYTHING,
     "GET products/<int:id>": MEMBERS_OF_ANYTHING,
     "GET orders": MEMBERS_OF_ANYTHING,
-    "POST orders": (401, 400, 400, 400, 403, 403, 201, 201, 201),
+    "POST orders": (401, 400, 403, 403, 403, 403, 201, 201, 201),
     "GET orders/export": MEMBERS_OF_ANYTHING,
     "GET orders/summary": MEMBERS_OF_ANYTHING,
     "GET orders/<int:id>": OFFICE_IS_VISIBLE,
