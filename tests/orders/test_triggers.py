@@ -169,7 +169,7 @@ def test_a_database_of_the_migrations_alone_needs_no_lock_of_a_table(afterwards:
     assert [part for part, _ in lacking(connection)] == [
         part
         for key, part in declared["postgresql"].items()
-        if key[1] in {"note_bumped_company", "bump_changed_user", "bump_memberships"} or key[1].startswith("bump_for_")
+        if key in {("", "note_bumped_company"), ("", "bump_changed_user"), ("", "bump_memberships")}
     ]
     assert all(isinstance(part, Function) for part, _ in lacking(connection))
 
