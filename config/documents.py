@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
@@ -28,6 +29,7 @@ class SchemaView(SpectacularAPIView):
     made: ClassVar[dict[str, Document]] = {}
     making: ClassVar[Any] = threading.Lock()
 
+    @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         form = str(request.accepted_renderer.media_type)
         with self.making:

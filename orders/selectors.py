@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db.models import Exists
+
 from api.seam import accelerable
-from businesses.models import Address
+from businesses.models import Address, Membership
 from orders.models import Product
 
 # In the order of the models' fields, which is how Model.from_db takes values.
@@ -25,3 +27,10 @@ def address_of(user: int, address: int | None) -> Address | None:
     """The user's address of this id, their active one without."""
     which = {"active": True} if address is None else {"pk": address}
     return Address.objects.filter(user=user, **which).only(*ADDRESS_COLUMNS).first()
+
+
+def shown_address_of(user: int, address: int | None, company: int) -> Address | None:
+    """The one that pages of `company` show of the user, if it has this id: `Order.placer_address`."""
+    found = Address.objects.filter(user=user, active=True, **({} if address is None else {"pk": address}))
+    member = Membership.objects.filter(user=user, company=company)
+    return found.filter(Exists(member)).only(*ADDRESS_COLUMNS).first()

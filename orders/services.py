@@ -1,4 +1,8 @@
-"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock."""
+"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock.
+
+Whoever may not write is refused before, where that can be known, and locks nothing. Under the lock rights are asked for
+again (`businesses.rights`), and an answer is the one that a request gets which begins only now.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,17 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from django.db import IntegrityError
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 
 from api import retrying
 from api.exceptions import Conflict, Unprocessable
 from api.seam import accelerable
-from businesses import revisions
+from businesses import revisions, rights
 from businesses.models import Office, Role
 from businesses.scope import Scope, reaches
 from orders.models import Order, OrderEvent, OrderLine
-from orders.selectors import address_of, on_sale
-from orders.states import TRANSITIONS, Status, may
+from orders.selectors import address_of, on_sale, shown_address_of
+from orders.states import TRANSITIONS, Status, suffices
 
 
 class LineInput(TypedDict):
@@ -52,6 +56,8 @@ def place(
         ValidationError: names an unknown office, address or sku, or lines of several currencies.
         PermissionDenied: the user may see this office, but not order for it.
         Unprocessable: the key was used with other content.
+        NotFound: the key's order is not visible to the user any more.
+        AuthenticationFailed: while the request waited, the token became worthless.
     """
     try:
         return Placed(_place(scope, office, lines, address, key, digest), replayed=False)
@@ -61,6 +67,7 @@ def place(
             raise
         if first.request_digest != digest:
             raise Unprocessable("This Idempotency-Key was used with other content.", "idempotency_key_reused") from None
+        check_visible(rights.role_now(scope, company=first.company_id, office=first.office_id))
         return Placed(first, replayed=True)
 
 
@@ -102,12 +109,17 @@ def locked_company(scope: Scope, office: int) -> tuple[int, int]:
     """The company of an office that this user may order for, locked, and the revision that the order will have.
 
     Raises:
-        ValidationError, PermissionDenied: as for `place`; then nobody's company was locked.
+        ValidationError, PermissionDenied, AuthenticationFailed: as for `place`.
     """
     bumped = revisions.bump_of(office, scope.grants.companies_for(Role.BUYER, office))
     if bumped:
-        return bumped
-    if Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists():
+        held = rights.role_now(scope, company=bumped[0], office=office)
+        if reaches(held, Role.BUYER):
+            return bumped
+        visible = held is not None
+    else:
+        visible = Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists()
+    if visible:
         raise PermissionDenied("Ordering for this office needs the role of a buyer.")
     raise ValidationError({"office": ["There is no such office, or not for you."]})
 
@@ -126,11 +138,14 @@ def edit(
     Raises:
         PermissionDenied: neither the user's own order nor an approver's business.
         Conflict: the order has moved on from `version`, or is no longer just placed.
-        ValidationError: as for `place`.
+        ValidationError, NotFound, AuthenticationFailed: as for `place`.
     """
+    own = order.placed_by_id == scope.user
     check_may_change(scope, order)
     changes: dict[str, Any] = {}
-    current, revision = locked(order, version)
+    revision, held = locked(scope, order)
+    check_role(held, own=own)
+    current = at_version(order, version)
     if current.status != Status.PLACED:
         raise Conflict(f"An order that is {current.status} can't be edited.", "not_editable")
     rows: list[OrderLine] = []
@@ -138,11 +153,16 @@ def edit(
         rows, currency = priced(lines)
         changes |= {"currency": currency, "total": sum(row.total for row in rows)}
     if address is not None:
-        changes |= ship_to(order.placed_by_id, address)
+        changes |= ship_to(order.placed_by_id, address, None if own else order.company_id)
     write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
     if rows:
         OrderLine.objects.filter(order=order).delete()
         write_lines(order, rows)
+
+
+def check_role(held: Role | None, *, own: bool) -> None:
+    if not suffices(held, Role.BUYER, own=own):
+        raise PermissionDenied("Changing this order needs to be its buyer or an approver.")
 
 
 def edited(lines: object, address: object) -> list[str]:
@@ -156,12 +176,14 @@ def move(*, scope: Scope, order: Order, to: Status, version: int) -> None:
     Raises:
         PermissionDenied: the step needs a higher role.
         Conflict: the order has moved on from `version`, or there is no such step from where it is.
+        NotFound, AuthenticationFailed: as for `place`.
     """
-    current, revision = locked(order, version)
+    revision, held = locked(scope, order)
+    current = at_version(order, version)
     role = TRANSITIONS[Status(current.status)].get(to)
     if role is None:
         raise Conflict(f"An order that is {current.status} can't become {to.value}.", "illegal_transition")
-    if not may(scope, role, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+    if not suffices(held, role, own=order.placed_by_id == scope.user):
         raise PermissionDenied(f"Only an approver may let this order become {to.value}.")
     write(current, revision, scope.user, OrderEvent.Kind(to.value), {}, status=to)
 
@@ -174,22 +196,37 @@ def check_may_place(scope: Scope) -> None:
 
 def check_may_change(scope: Scope, order: Order) -> None:
     """Raises PermissionDenied: no step and no edit of this order is the user's. Needs no query."""
-    if not may(scope, Role.BUYER, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
-        raise PermissionDenied("Changing this order needs to be its buyer or an approver.")
+    check_role(scope.grants.role(order.company_id, order.office_id), own=order.placed_by_id == scope.user)
 
 
-def locked(order: Order, version: int) -> tuple[Order, int]:
-    """The order as it is under its company's lock, and the revision that its change will have.
+def locked(scope: Scope, order: Order) -> tuple[int, Role | None]:
+    """Under the lock of the order's company the revision that a change will have, and the role that the user holds.
+
+    Raises:
+        NotFound, AuthenticationFailed: as for `place`.
+    """
+    revision = revisions.bump([order.company_id])[order.company_id]
+    held = rights.role_now(scope, company=order.company_id, office=order.office_id)
+    check_visible(held)
+    return revision, held
+
+
+def check_visible(held: Role | None) -> None:
+    if held is None:
+        raise NotFound("There is no such order, or not for you.")
+
+
+def at_version(order: Order, version: int) -> Order:
+    """The order as it is under the lock.
 
     Raises:
         Conflict: somebody changed it after `version` was read.
     """
-    revision = revisions.bump([order.company_id])[order.company_id]
     current = Order.objects.only("status", "revision").get(pk=order.pk)
     if current.revision != version:
         message = f"The order is at version {current.revision}, you sent {version}. Read it again."
         raise Conflict(message, "stale_version")
-    return current, revision
+    return current
 
 
 def write(
@@ -239,13 +276,15 @@ def write_lines(order: Order, rows: list[OrderLine]) -> None:
     OrderLine.objects.bulk_create(rows)
 
 
-def ship_to(user: int, address: int | None) -> dict[str, str]:
+def ship_to(user: int, address: int | None, company: int | None = None) -> dict[str, str]:
     """The order's copy of one of the user's addresses: the one named, else the active one.
+
+    Somebody else chooses by what `company` is shown of the user, so an error tells them nothing of other addresses.
 
     Raises:
         ValidationError: there is no such address.
     """
-    found = address_of(user, address)
+    found = address_of(user, address) if company is None else shown_address_of(user, address, company)
     if found is None and address is None:
         raise ValidationError({"address": ["There is no active address. Make one active, or name one here."]})
     if found is None:
