@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from api.exceptions import Unavailable
+from api.exceptions import Busy
 
 FULL = "bulkhead.full"
 """The key of a WSGI environment whose request was refused: the exception is there."""
@@ -20,11 +20,10 @@ WAITED = "bulkhead.waited"
 """The same of one that was asked again since, and had been counted before."""
 
 
-class Full(Unavailable):
+class Full(Busy):
     """503: others of the same kind are being answered."""
 
     default_detail = "Others are writing here, and more are waiting. Try again shortly."
-    default_code = "busy"
 
     def __init__(self, bulkhead: Bulkhead, key: Hashable) -> None:
         super().__init__()

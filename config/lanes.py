@@ -30,6 +30,7 @@ OTHER_CONNECTIONS = LOGIN_THREADS + STREAMS_MOST + 1  # to the database: one is 
 class BusyError(Error):
     code = 503
     reason = "Service Unavailable"
+    problem = "busy"
 
 
 class Turns(deque[Any]):

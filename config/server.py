@@ -49,11 +49,11 @@ class ProblemTask(ErrorTask):
 
         error = self.request.error
         request: Any = SimpleNamespace(path=getattr(self.request, "path", ""), id=str(uuid.uuid4()))
-        code = error.reason.lower().replace(" ", "_")
+        code = getattr(error, "problem", error.reason.lower().replace(" ", "_"))
         body = json.dumps(problem(request, error.code, code, str(error.body))).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers += [("Content-Type", MEDIA_TYPE), ("X-Request-Id", request.id)]
-        if error.code == BusyError.code:
+        if isinstance(error, BusyError):
             self.response_headers.append(("Retry-After", RETRY_AFTER))
         self.set_close_on_finish()
         self.content_length = len(body)

@@ -204,7 +204,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- The API
 
-API_BODY_LIMIT = 1_000_000  # bytes of one JSON body; waitress itself refuses more than 10 MB
+API_BODY_LIMIT = 1_000_000  # bytes of one JSON body; the server itself refuses more than 2.5 MB
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # of one query: four parameters may be repeated 1,000 times each
 THROTTLES = {  # name: (requests, seconds)
     "user": (env.integer("THROTTLE_USER", 600, least=1), 60),

@@ -38,7 +38,7 @@ def locked(company: int) -> Iterator[None]:
         yield
 
 
-def strangers(number: int) -> tuple[Office, str]:
+def strangers() -> tuple[Office, str]:
     """Another company's office, and the token of somebody who orders there."""
     from businesses import tokens
 
@@ -133,7 +133,7 @@ def test_excess_readers_are_told_to_come_back(serve_here: Serve, token: str, lar
 
 @pytest.mark.parametrize("threads", [2, 4])
 def test_writers_behind_a_lock_hold_nobody_up(serve_here: Serve, token: str, office: Office, threads: int) -> None:
-    other, stranger = strangers(1)
+    other, stranger = strangers()
     service = serve_here(WEB_THREADS=str(threads))
     client, others = Client(service.port, token), Client(service.port, stranger)
     body, their_body = order_of(office), order_of(other)
