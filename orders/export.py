@@ -47,7 +47,7 @@ class CSVRenderer(JSONRenderer):
 
 
 Objects = Generator[list[bytes], None, None]
-"""Orders as JSON, a slice at a time."""
+"""Orders as JSON, `SLICE` at a time; the last ones may be fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,19 @@ class Encoding:
 
 
 def stream(alias: str, objects: Objects, encoding: Encoding) -> Iterator[bytes]:
-    """What `encoding` makes of the objects, a slice at a time. Closing it early closes cursor and transaction."""
+    """What `encoding` makes of the objects, a slice at a time. Closing it early closes cursor and transaction.
+
+    They are closed before the last slice is given, so an export of one is over when it has begun.
+    """
+    held = encoding.head
     with one_moment(alias), closing(objects):
-        slices = map(encoding.encode, objects)
-        first = encoding.head + next(slices, b"")
-        if first:
-            yield first
-        yield from slices
+        for batch in objects:
+            held += encoding.encode(batch)
+            if len(batch) == SLICE:
+                yield held
+                held = b""
+    if held:
+        yield held
 
 
 def begun(response: HttpResponseBase) -> HttpResponseBase:

@@ -61,6 +61,7 @@ SHAPES: dict[str, Callable[[], str]] = {
     "a long number in each line": lambda: lines(f'{{"sku":"A","quantity":{"9" * 4000}}}'),
     "a long fraction in each line": lambda: lines(f'{{"sku":"A","quantity":{"9" * 300}.{"9" * 4500}}}'),
     "one text of 1 MB": lambda: f'{{"about":1,"to":"{"x" * 990_000}"}}',
+    "a text of 1 MB where it fits": lambda: f'{{"about":"{"x" * 990_000}"}}',
     "one list of 1 MB": lambda: f'{{"about":1,"to":[{",".join("1" * 490_000)}]}}',
     "one number of 1 MB": lambda: f'{{"about":{"9" * 990_000}}}',
     "one fraction of 1 MB": lambda: f'{{"about":0.{"9" * 990_000}}}',
