@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
 from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -309,6 +309,8 @@ def test_a_page_whose_deadline_has_passed_is_unavailable() -> None:
     try:
         raise Unavailable("late", "deadline_exceeded")
     except Unavailable:
-        page, problem = (server_error(RequestFactory().get(path)) for path in ("/admin/", "/api/orders"))
+        page, problem = (
+            cast("HttpResponse", server_error(RequestFactory().get(path))) for path in ("/admin/", "/api/orders")
+        )
     assert (page.status_code, problem.status_code) == (503, 503)
     assert json.loads(problem.content)["code"] == "deadline_exceeded"
