@@ -24,6 +24,7 @@ class VirtualRelation(ForeignObject):
     """A to-one relation without a column, or None: a join on `column = target`, and on a `condition` on the target."""
 
     requires_unique_target = False
+    db_constraint = False  # SQLite's schema editor asks
     forward_related_accessor_class = OptionalDescriptor
     condition: ClassVar[dict[str, bool]] = {}
 
@@ -70,10 +71,15 @@ class ActiveAddress(VirtualRelation):
 
 
 class IsMember(Func):
-    """Whether the user of the first key is a member of the second one's company, in any role and for any office."""
+    """Whether the user of the first key is a member of the second one's company, in any role and for any office.
+
+    Not by EXISTS: PostgreSQL may answer that by reading all memberships, which it takes for cheaper than to look for
+    those of each order, as it forgets that a page has few of them.
+    """
 
     template = (
-        "EXISTS (SELECT 1 FROM businesses_membership AS held WHERE (held.user_id, held.company_id) = (%(expressions)s))"
+        "((SELECT 1 FROM businesses_membership AS held "
+        "WHERE (held.user_id, held.company_id) = (%(expressions)s) LIMIT 1) IS NOT NULL)"
     )
     output_field = BooleanField()
     conditional = True

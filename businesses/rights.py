@@ -27,7 +27,12 @@ def role_now(scope: Scope, *, company: int, office: int) -> Role | None:
     Raises:
         AuthenticationFailed: the token was revoked or has expired, or the user is not active.
     """
-    roles = list(standing(scope.user, scope.token, company, office))
+    return role_of(standing(scope.user, scope.token, company, office))
+
+
+def role_of(found: Iterable[str | None]) -> Role | None:
+    """The highest one of what `standing` gives. Raises AuthenticationFailed as `role_now` does."""
+    roles = list(found)
     if not roles:
         raise AuthenticationFailed(WRONG)
     return highest(Role(role) for role in roles if role)
@@ -35,8 +40,7 @@ def role_now(scope: Scope, *, company: int, office: int) -> Role | None:
 
 def check(user: int, token: str) -> None:
     """Raises AuthenticationFailed as `role_now` does. `token` is a digest, empty for a session."""
-    if not list(standing(user, token, 0, 0)):
-        raise AuthenticationFailed(WRONG)
+    role_of(standing(user, token, 0, 0))
 
 
 @accelerable
@@ -45,8 +49,8 @@ def standing(user: int, token: str, company: int, office: int) -> Iterable[str |
     return held(user, token, company, office)
 
 
-def held(user: Any, token: Any, company: Any, office: Any) -> QuerySet[Any, str | None]:
-    """Of an active user with this token, if there is one, the roles at an office, or None."""
+def held(user: Any, token: Any, company: Any, office: Any) -> QuerySet[User, str | None]:
+    """Of an active user with this token, if there is one, the roles at an office, or None: `at__role`."""
     there = Q(memberships__company=company) & (Q(memberships__office=None) | Q(memberships__office=office))
     users = User.objects.filter(pk=user, is_active=True).alias(at=FilteredRelation("memberships", condition=there))
     if token:

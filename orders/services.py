@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypedDict
 
 from django.db import IntegrityError
@@ -18,10 +19,10 @@ from api import retrying
 from api.exceptions import Conflict, Unprocessable
 from api.seam import accelerable
 from businesses import revisions, rights
-from businesses.models import Office, Role
+from businesses.models import Address, Office, Role
 from businesses.scope import Scope, reaches
 from orders.models import Order, OrderEvent, OrderLine
-from orders.selectors import address_of, on_sale, shown_address_of
+from orders.selectors import address_of, on_sale, shown_address_of, standing_and_address
 from orders.states import TRANSITIONS, Status, suffices
 
 
@@ -75,7 +76,7 @@ def place(
 def _place(
     scope: Scope, office: int, lines: Sequence[LineInput], address: int | None, key: str | None, digest: str
 ) -> Order:
-    company, revision = locked_company(scope, office)
+    company, revision, goes_to = locked_company(scope, office, address)
     rows, currency = priced(lines)
     now = datetime.now(UTC)
     order = Order(
@@ -90,7 +91,7 @@ def _place(
         revision=revision,
         idempotency_key=key,
         request_digest=digest,
-        **ship_to(scope.user, address),
+        **ship_to(goes_to, address),
     )
     insert(order, rows, OrderEvent(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now))
     return order
@@ -105,17 +106,20 @@ def insert(order: Order, lines: list[OrderLine], event: OrderEvent) -> None:
     event.save(force_insert=True)
 
 
-def locked_company(scope: Scope, office: int) -> tuple[int, int]:
+def locked_company(scope: Scope, office: int, address: int | None) -> tuple[int, int, Address | None]:
     """The company of an office that this user may order for, locked, and the revision that the order will have.
+
+    And the user's address of this id, or their active one, as it is now.
 
     Raises:
         ValidationError, PermissionDenied, AuthenticationFailed: as for `place`.
     """
     bumped = revisions.bump_of(office, scope.grants.companies_for(Role.BUYER, office))
     if bumped:
-        held = rights.role_now(scope, company=bumped[0], office=office)
+        roles, goes_to = standing_and_address(scope, bumped[0], office, address)
+        held = rights.role_of(roles)
         if reaches(held, Role.BUYER):
-            return bumped
+            return *bumped, goes_to
         visible = held is not None
     else:
         visible = Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists()
@@ -153,7 +157,8 @@ def edit(
         rows, currency = priced(lines)
         changes |= {"currency": currency, "total": sum(row.total for row in rows)}
     if address is not None:
-        changes |= ship_to(order.placed_by_id, address, None if own else order.company_id)
+        theirs = address_of if own else partial(shown_address_of, order.company_id)
+        changes |= ship_to(theirs(order.placed_by_id, address), address)
     write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
     if rows:
         OrderLine.objects.filter(order=order).delete()
@@ -276,16 +281,13 @@ def write_lines(order: Order, rows: list[OrderLine]) -> None:
     OrderLine.objects.bulk_create(rows)
 
 
-def ship_to(user: int, address: int | None, company: int | None = None) -> dict[str, str]:
-    """The order's copy of one of the user's addresses: the one named, else the active one.
-
-    Somebody else chooses by what `company` is shown of the user, so an error tells them nothing of other addresses.
+def ship_to(found: Address | None, named: int | None) -> dict[str, str]:
+    """The order's copy of the address that was found: the one that was named, else the active one.
 
     Raises:
-        ValidationError: there is no such address.
+        ValidationError: there is none.
     """
-    found = address_of(user, address) if company is None else shown_address_of(user, address, company)
-    if found is None and address is None:
+    if found is None and named is None:
         raise ValidationError({"address": ["There is no active address. Make one active, or name one here."]})
     if found is None:
         raise ValidationError({"address": ["There is no such address of the user who orders."]})
