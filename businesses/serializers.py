@@ -47,6 +47,14 @@ class PersonBriefSerializer(serializers.ModelSerializer[User]):
         fields = ["id", "name"]
 
 
+class PersonSerializer(serializers.ModelSerializer[User]):
+    name = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = User
+        fields = ["id", "name", "username", "email"]
+
+
 class AddressSerializer(StrictSerializer, serializers.ModelSerializer[Address]):
     country = serializers.RegexField(r"^[A-Z]{2}$", help_text="ISO 3166-1 alpha-2 code.")
 

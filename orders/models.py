@@ -7,7 +7,6 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import TruncDate
 
-from businesses.fields import AddressOfMember, OfMember
 from businesses.models import Company, Office
 from orders.states import Status
 
@@ -53,10 +52,6 @@ class Order(models.Model):
         expression=TruncDate("placed_at"), output_field=models.DateField(), db_persist=True
     )
     revision = models.PositiveBigIntegerField()
-
-    # None where the one who placed it has left the company since.
-    placer = OfMember("placed_by")
-    placer_address = AddressOfMember("placed_by")
 
     ship_street = models.CharField(max_length=200)
     ship_city = models.CharField(max_length=100)
@@ -131,7 +126,6 @@ class OrderEvent(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events", db_index=False)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="order_events")
-    acting_member = OfMember("actor", "order")  # None where they have left the company since
     kind = models.CharField(max_length=9, choices=Kind)
     data = models.JSONField(default=dict)
     at = models.DateTimeField()

@@ -17,6 +17,7 @@ from businesses.serializers import (
     OfficeBriefSerializer,
     OfficeSerializer,
     PersonBriefSerializer,
+    PersonSerializer,
 )
 from orders import states
 from orders.models import Order, OrderEvent, OrderLine, Product
@@ -42,26 +43,6 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
         fields = ["position", "sku", "name", "quantity", "unit_price", "total"]
 
 
-WHILE_MEMBER = "Null where the person has left the company."
-
-
-class ActorSerializer(serializers.ModelSerializer[OrderEvent]):
-    """Who did something, in full while they are a member of the company: a history has to say who did it."""
-
-    id = serializers.IntegerField(source="actor_id", read_only=True)
-    name = serializers.CharField(source="actor.name", read_only=True)
-    username = serializers.CharField(
-        source="acting_member.username", read_only=True, allow_null=True, help_text=WHILE_MEMBER
-    )
-    email = serializers.EmailField(
-        source="acting_member.email", read_only=True, allow_null=True, help_text=WHILE_MEMBER
-    )
-
-    class Meta:
-        model = OrderEvent
-        fields = ["id", "name", "username", "email"]
-
-
 class OrderEventSerializer(serializers.ModelSerializer[OrderEvent]):
     actor = PersonBriefSerializer(read_only=True)
     data = serializers.DictField(read_only=True)  # type: ignore[assignment]  # the field hides Serializer.data
@@ -69,7 +50,7 @@ class OrderEventSerializer(serializers.ModelSerializer[OrderEvent]):
     class Meta:
         model = OrderEvent
         fields = ["id", "kind", "actor", "data", "at"]
-        expandable = {"actor": lambda: ActorSerializer(source="*", read_only=True)}
+        expandable = {"actor": lambda: PersonSerializer(read_only=True)}
 
 
 class ShipToSerializer(serializers.ModelSerializer[Order]):
@@ -85,19 +66,6 @@ class ShipToSerializer(serializers.ModelSerializer[Order]):
         fields = ["street", "city", "postcode", "country"]
 
 
-class PlacerSerializer(serializers.ModelSerializer[Order]):
-    """Who placed an order, in full while they are a member of its company."""
-
-    id = serializers.IntegerField(source="placed_by_id", read_only=True)
-    name = serializers.CharField(source="placed_by.name", read_only=True)
-    username = serializers.CharField(source="placer.username", read_only=True, allow_null=True, help_text=WHILE_MEMBER)
-    email = serializers.EmailField(source="placer.email", read_only=True, allow_null=True, help_text=WHILE_MEMBER)
-
-    class Meta:
-        model = Order
-        fields = ["id", "name", "username", "email"]
-
-
 class OrderSerializer(serializers.ModelSerializer[Order]):
     allowed_transitions = serializers.SerializerMethodField(help_text="The steps that you may take from here.")
     version = serializers.IntegerField(source="revision", read_only=True, help_text="Send it back with a change.")
@@ -105,10 +73,10 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
     office = OfficeBriefSerializer(read_only=True)
     placed_by = PersonBriefSerializer(read_only=True)
     address = AddressSerializer(
-        source="placer_address",
+        source="placed_by.active_address",
         read_only=True,
         allow_null=True,
-        help_text="The placing user's active address as it is now; null if they have left the company.",
+        help_text="The placing user's active address as it is now.",
     )
     ship_to = ShipToSerializer(source="*", read_only=True)
     lines = OrderLineSerializer(many=True, read_only=True)
@@ -136,7 +104,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         expandable = {
             "company": lambda: CompanySerializer(read_only=True),
             "office": lambda: OfficeSerializer(read_only=True),
-            "placed_by": lambda: PlacerSerializer(source="*", read_only=True),
+            "placed_by": lambda: PersonSerializer(read_only=True),
             "events": lambda: OrderEventSerializer(many=True, read_only=True),
         }
 
@@ -178,9 +146,7 @@ class VersionedSerializer(StrictSerializer):
 
 
 class OrderEditSerializer(VersionedSerializer):
-    address = IdField(
-        required=False, help_text="One of your addresses; of an order of somebody else's, their active one."
-    )
+    address = IdField(required=False, help_text="An address of the user who placed the order.")
     lines = LinesField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

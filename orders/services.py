@@ -1,29 +1,24 @@
-"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock.
-
-Whoever may not write is refused before, where that can be known, and locks nothing. Under the lock rights are asked for
-again (`businesses.rights`), and an answer is the one that a request gets which begins only now.
-"""
+"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, TypedDict
 
 from django.db import IntegrityError
-from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from api import retrying
 from api.exceptions import Conflict, Unprocessable
 from api.seam import accelerable
-from businesses import revisions, rights
-from businesses.models import Address, Office, Role
+from businesses import revisions
+from businesses.models import Office, Role
 from businesses.scope import Scope, reaches
 from orders.models import Order, OrderEvent, OrderLine
-from orders.selectors import address_of, on_sale, shown_address_of, standing_and_address
-from orders.states import TRANSITIONS, Status, suffices
+from orders.selectors import address_of, on_sale
+from orders.states import TRANSITIONS, Status, may
 
 
 class LineInput(TypedDict):
@@ -57,8 +52,6 @@ def place(
         ValidationError: names an unknown office, address or sku, or lines of several currencies.
         PermissionDenied: the user may see this office, but not order for it.
         Unprocessable: the key was used with other content.
-        NotFound: the key's order is not visible to the user any more.
-        AuthenticationFailed: while the request waited, the token became worthless.
     """
     try:
         return Placed(_place(scope, office, lines, address, key, digest), replayed=False)
@@ -68,7 +61,6 @@ def place(
             raise
         if first.request_digest != digest:
             raise Unprocessable("This Idempotency-Key was used with other content.", "idempotency_key_reused") from None
-        check_visible(rights.role_now(scope, company=first.company_id, office=first.office_id))
         return Placed(first, replayed=True)
 
 
@@ -76,7 +68,7 @@ def place(
 def _place(
     scope: Scope, office: int, lines: Sequence[LineInput], address: int | None, key: str | None, digest: str
 ) -> Order:
-    company, revision, goes_to = locked_company(scope, office, address)
+    company, revision = locked_company(scope, office)
     rows, currency = priced(lines)
     now = datetime.now(UTC)
     order = Order(
@@ -91,7 +83,7 @@ def _place(
         revision=revision,
         idempotency_key=key,
         request_digest=digest,
-        **ship_to(goes_to, address),
+        **ship_to(scope.user, address),
     )
     insert(order, rows, OrderEvent(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now))
     return order
@@ -106,24 +98,16 @@ def insert(order: Order, lines: list[OrderLine], event: OrderEvent) -> None:
     event.save(force_insert=True)
 
 
-def locked_company(scope: Scope, office: int, address: int | None) -> tuple[int, int, Address | None]:
+def locked_company(scope: Scope, office: int) -> tuple[int, int]:
     """The company of an office that this user may order for, locked, and the revision that the order will have.
 
-    And the user's address of this id, or their active one, as it is now.
-
     Raises:
-        ValidationError, PermissionDenied, AuthenticationFailed: as for `place`.
+        ValidationError, PermissionDenied: as for `place`; then nobody's company was locked.
     """
     bumped = revisions.bump_of(office, scope.grants.companies_for(Role.BUYER, office))
     if bumped:
-        roles, goes_to = standing_and_address(scope, bumped[0], office, address)
-        held = rights.role_of(roles)
-        if reaches(held, Role.BUYER):
-            return *bumped, goes_to
-        visible = held is not None
-    else:
-        visible = Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists()
-    if visible:
+        return bumped
+    if Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists():
         raise PermissionDenied("Ordering for this office needs the role of a buyer.")
     raise ValidationError({"office": ["There is no such office, or not for you."]})
 
@@ -142,14 +126,11 @@ def edit(
     Raises:
         PermissionDenied: neither the user's own order nor an approver's business.
         Conflict: the order has moved on from `version`, or is no longer just placed.
-        ValidationError, NotFound, AuthenticationFailed: as for `place`.
+        ValidationError: as for `place`.
     """
-    own = order.placed_by_id == scope.user
     check_may_change(scope, order)
     changes: dict[str, Any] = {}
-    revision, held = locked(scope, order)
-    check_role(held, own=own)
-    current = at_version(order, version)
+    current, revision = locked(order, version)
     if current.status != Status.PLACED:
         raise Conflict(f"An order that is {current.status} can't be edited.", "not_editable")
     rows: list[OrderLine] = []
@@ -157,17 +138,11 @@ def edit(
         rows, currency = priced(lines)
         changes |= {"currency": currency, "total": sum(row.total for row in rows)}
     if address is not None:
-        theirs = address_of if own else partial(shown_address_of, order.company_id)
-        changes |= ship_to(theirs(order.placed_by_id, address), address)
+        changes |= ship_to(order.placed_by_id, address)
     write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
     if rows:
         OrderLine.objects.filter(order=order).delete()
         write_lines(order, rows)
-
-
-def check_role(held: Role | None, *, own: bool) -> None:
-    if not suffices(held, Role.BUYER, own=own):
-        raise PermissionDenied("Changing this order needs to be its buyer or an approver.")
 
 
 def edited(lines: object, address: object) -> list[str]:
@@ -181,14 +156,12 @@ def move(*, scope: Scope, order: Order, to: Status, version: int) -> None:
     Raises:
         PermissionDenied: the step needs a higher role.
         Conflict: the order has moved on from `version`, or there is no such step from where it is.
-        NotFound, AuthenticationFailed: as for `place`.
     """
-    revision, held = locked(scope, order)
-    current = at_version(order, version)
+    current, revision = locked(order, version)
     role = TRANSITIONS[Status(current.status)].get(to)
     if role is None:
         raise Conflict(f"An order that is {current.status} can't become {to.value}.", "illegal_transition")
-    if not suffices(held, role, own=order.placed_by_id == scope.user):
+    if not may(scope, role, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
         raise PermissionDenied(f"Only an approver may let this order become {to.value}.")
     write(current, revision, scope.user, OrderEvent.Kind(to.value), {}, status=to)
 
@@ -201,37 +174,22 @@ def check_may_place(scope: Scope) -> None:
 
 def check_may_change(scope: Scope, order: Order) -> None:
     """Raises PermissionDenied: no step and no edit of this order is the user's. Needs no query."""
-    check_role(scope.grants.role(order.company_id, order.office_id), own=order.placed_by_id == scope.user)
+    if not may(scope, Role.BUYER, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+        raise PermissionDenied("Changing this order needs to be its buyer or an approver.")
 
 
-def locked(scope: Scope, order: Order) -> tuple[int, Role | None]:
-    """Under the lock of the order's company the revision that a change will have, and the role that the user holds.
-
-    Raises:
-        NotFound, AuthenticationFailed: as for `place`.
-    """
-    revision = revisions.bump([order.company_id])[order.company_id]
-    held = rights.role_now(scope, company=order.company_id, office=order.office_id)
-    check_visible(held)
-    return revision, held
-
-
-def check_visible(held: Role | None) -> None:
-    if held is None:
-        raise NotFound("There is no such order, or not for you.")
-
-
-def at_version(order: Order, version: int) -> Order:
-    """The order as it is under the lock.
+def locked(order: Order, version: int) -> tuple[Order, int]:
+    """The order as it is under its company's lock, and the revision that its change will have.
 
     Raises:
         Conflict: somebody changed it after `version` was read.
     """
+    revision = revisions.bump([order.company_id])[order.company_id]
     current = Order.objects.only("status", "revision").get(pk=order.pk)
     if current.revision != version:
         message = f"The order is at version {current.revision}, you sent {version}. Read it again."
         raise Conflict(message, "stale_version")
-    return current
+    return current, revision
 
 
 def write(
@@ -281,13 +239,14 @@ def write_lines(order: Order, rows: list[OrderLine]) -> None:
     OrderLine.objects.bulk_create(rows)
 
 
-def ship_to(found: Address | None, named: int | None) -> dict[str, str]:
-    """The order's copy of the address that was found: the one that was named, else the active one.
+def ship_to(user: int, address: int | None) -> dict[str, str]:
+    """The order's copy of one of the user's addresses: the one named, else the active one.
 
     Raises:
-        ValidationError: there is none.
+        ValidationError: there is no such address.
     """
-    if found is None and named is None:
+    found = address_of(user, address)
+    if found is None and address is None:
         raise ValidationError({"address": ["There is no active address. Make one active, or name one here."]})
     if found is None:
         raise ValidationError({"address": ["There is no such address of the user who orders."]})

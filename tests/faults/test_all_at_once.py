@@ -15,6 +15,7 @@ from tests.faults.activity import waiting_for_a_lock
 from tests.faults.conftest import Serve
 from tests.faults.engines import Redis
 from tests.faults.test_bulkheads import EXPORT, large, locked, order_of, sending, strangers
+from tests.sample import full
 from tests.service import Client, Service
 from tests.waiting import eventually
 
@@ -109,6 +110,7 @@ def attacked(service: Service, token: str, office: Office) -> Iterator[None]:
             each.result()
 
 
+@full
 def test_all_of_it_at_once(serve_here: Serve, redis: Redis, token: str, office: Office, large: int) -> None:
     from orders.models import Order
 

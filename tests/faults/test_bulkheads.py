@@ -19,6 +19,7 @@ from tests import factories
 from tests.faults.activity import waiting_for_a_lock, working
 from tests.faults.conftest import Serve
 from tests.faults.test_clients import AT_ONCE, WIDE, latencies
+from tests.sample import full
 from tests.service import Client, Service
 from tests.waiting import eventually
 
@@ -82,6 +83,7 @@ def test_readers_that_stop_hold_nobody_up(serve_here: Serve, token: str, large: 
             each.close()
 
 
+@full
 def test_a_reader_that_sips_is_ended(serve_here: Serve, token: str, large: int) -> None:
     service = serve_here(WEB_THREADS=str(THREADS))
     reader = Client(service.port, token).reading(EXPORT)
@@ -96,6 +98,7 @@ def test_a_reader_that_sips_is_ended(serve_here: Serve, token: str, large: int) 
     assert received < 1_000_000
 
 
+@full
 def test_a_reader_that_takes_its_time_gets_all(serve_here: Serve, token: str, large: int) -> None:
     """One megabyte a second, with pauses, is far from the least."""
     service = serve_here(WEB_THREADS=str(THREADS))
@@ -108,6 +111,7 @@ def test_a_reader_that_takes_its_time_gets_all(serve_here: Serve, token: str, la
             time.sleep(len(part) / 2_000_000)
 
 
+@full
 def test_excess_readers_are_told_to_come_back(serve_here: Serve, token: str, large: int) -> None:
     service = serve_here(WEB_THREADS=str(THREADS))
     client = Client(service.port, token)
@@ -131,7 +135,7 @@ def test_excess_readers_are_told_to_come_back(serve_here: Serve, token: str, lar
 # --- Writers
 
 
-@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("threads", [pytest.param(2, marks=full), 4])
 def test_writers_behind_a_lock_hold_nobody_up(serve_here: Serve, token: str, office: Office, threads: int) -> None:
     other, stranger = strangers()
     service = serve_here(WEB_THREADS=str(threads))
@@ -156,6 +160,7 @@ def test_writers_behind_a_lock_hold_nobody_up(serve_here: Serve, token: str, off
     assert len({answer.json()["number"] for answer in answers}) == 3 * threads
 
 
+@full
 def test_writers_that_wait_for_too_long_are_told_to_come_back(serve_here: Serve, token: str, office: Office) -> None:
     service = serve_here(WEB_THREADS=str(THREADS))
     client, body = Client(service.port, token), order_of(office)
@@ -247,6 +252,7 @@ def test_slow_bodies_hold_nobody_up(serve_here: Serve, token: str) -> None:
             each.close()
 
 
+@full
 def test_a_request_that_does_not_end_is_ended(serve_here: Serve) -> None:
     service = serve_here(WEB_THREADS=str(THREADS))
     halves = [

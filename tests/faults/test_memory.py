@@ -11,6 +11,7 @@ from django.db import connection
 from tests import factories
 from tests.faults import memory
 from tests.faults.conftest import Serve
+from tests.sample import full
 from tests.service import Client, Service
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def test_heavy_lists_an_export_and_many_requests(service: Service, token: str) -
     assert grown < 0.1
 
 
+@full
 @pytest.mark.parametrize(("ids", "number"), [(0, 1500), (20, 1500), (900, 600)])
 def test_what_one_client_asks_in_ever_new_ways_is_not_remembered_for_ever(
     serve_here: Serve, owner: User, office: Office, token: str, ids: int, number: int
