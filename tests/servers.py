@@ -44,6 +44,7 @@ POSTGRES_SETTINGS = {
     "fsync": "off",  # the data lives as long as one run
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "autovacuum": "off",  # it would note of a table, empty between two tests, that it is small: plans then read all
     "max_connections": "200",
     "shared_buffers": "256MB",
     "listen_addresses": "127.0.0.1",
