@@ -56,7 +56,7 @@ def breaking() -> Iterator[bytes]:
 
 def main(processes: int) -> int:
     django.setup()  # the server's own answers are the API's
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s", force=True)
     if processes > 1:
         return serve_with_workers(
             partial(make_server, application), Size(processes, Threads(2, "test")), reserve("127.0.0.1", 0)
