@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import MethodType
 from typing import Any
 
 from asgiref.sync import SyncToAsync
@@ -25,11 +26,11 @@ def carrying_start(original: Callable[..., Any]) -> Callable[..., Any]:
         if watches:
             run = self.run
 
-            def watched() -> None:
+            def watched(self: threading.Thread) -> None:
                 listening.set(watches)
                 run()
 
-            self.run = watched  # type: ignore[method-assign]
+            self.run = MethodType(watched, self)  # type: ignore[method-assign]  # as others that wrap it expect: a method
         original(self)
 
     return start

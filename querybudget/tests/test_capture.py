@@ -13,6 +13,7 @@ from django.test import AsyncClient, Client
 from querybudget import UnseenQueriesError, watch
 from querybudget.tests.corpus.data import make
 from querybudget.tests.corpus.models import Author, Book, Country, Entry
+from querybudget.threads import carrying_start
 
 ALIASES = ["default", "archive"]
 pytestmark = pytest.mark.django_db(databases=ALIASES)
@@ -200,6 +201,25 @@ def test_threads_that_watched_code_starts_are_seen():
         with ThreadPoolExecutor(1) as pool:
             pool.submit(work).result()
     assert len(seen.queries) == 2
+
+
+@pytest.mark.django_db
+def test_a_tool_that_wraps_the_run_of_every_thread_may_take_it_for_a_method(monkeypatch):
+    """sentry-sdk wraps the function behind `self.run`, and gives it the thread."""
+    ran = []
+
+    def start(self):
+        function = self.run.__func__
+        self.run = lambda: function(self)
+        original(self)
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", carrying_start(start))
+    with watch():
+        thread = threading.Thread(target=ran.append, args=[1])
+        thread.start()
+        thread.join()
+    assert ran == [1]
 
 
 @pytest.mark.django_db(transaction=True, databases=ALIASES)

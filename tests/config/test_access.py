@@ -185,7 +185,7 @@ def test_an_error_is_reported_without_what_the_client_sent() -> None:
             from config.wsgi import application
             headers = {"Authorization": "Token secret", "Cookie": "sessionid=secret"}
             asked = RequestFactory().generic("GET", "/readyz?q=secret", "a=secret", headers=headers)
-            with mock.patch("config.health.ask_database", side_effect=RuntimeError("broken")):
+            with mock.patch("config.health.database.ask", side_effect=RuntimeError("broken")):
                 b"".join(application(asked.environ, lambda *_: None))
             sentry_sdk.flush(10)
         """

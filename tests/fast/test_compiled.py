@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_one_is_found_by_its_key_however_old_the_statistics_are(client_of: Any) 
         assert client.get(f"/api/orders/{order.pk}").status_code == 200
         cursor.execute(f"EXPLAIN {captured[-1]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Index Scan using orders_order_pkey on orders_order " in plan, plan
+    assert re.search(r"Index Scan (using|on) orders_order_pkey", plan), plan
 
 
 @pytest.mark.django_db

@@ -164,7 +164,7 @@ class Authority:
 
     def sign(self, host: str) -> None:
         """`key` and `certificate` of a server of this name, in the folder."""
-        (self.folder / "names").write_text(f"subjectAltName={host}")
+        (self.folder / "names").write_text(f"subjectAltName={host}\nauthorityKeyIdentifier=keyid")
         openssl(self.folder, "req -newkey rsa:2048 -nodes -subj /CN=redis -keyout key -out request")
         signing = "x509 -req -in request -CA authority -CAkey authority.key -CAcreateserial -days 1"
         openssl(self.folder, f"{signing} -extfile names -out certificate")
