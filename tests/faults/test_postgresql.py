@@ -88,7 +88,7 @@ def test_restarted_between_two_requests(postgres: Postgres, client: Client) -> N
 
 
 def test_frozen_while_requests_run(postgres: Postgres, client: Client) -> None:
-    """A write is inside its transaction when it freezes, another waits outside; both are answered, and who comes later."""
+    """A write is in its transaction when it freezes, another waits outside; both are answered, and later ones."""
     before = postgres.execute(COUNTS)
     with ThreadPoolExecutor(2 * THREADS) as pool, company_locked(postgres):
         placed = [placing(pool, client, f"frozen-{number}") for number in range(THREADS)]
