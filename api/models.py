@@ -10,6 +10,7 @@ class Revision(models.Model):
 
     CATALOGUE = "catalogue"
     MEMBERSHIPS = "memberships of "  # and the user's id
+    REHASH = "rehash of "  # likewise; there only within the transaction that does it
 
     name = models.CharField(primary_key=True, max_length=40)
     value = models.PositiveBigIntegerField(default=0)

@@ -17,4 +17,5 @@ urlpatterns = [
     path("me", views.MeViewSet.as_view(ONE), name="me"),
     path("auth/login", views.LoginView.as_view(), name="login"),
     path("auth/logout", views.LogoutView.as_view(), name="logout"),
+    path("auth/logout/all", views.LogoutEverywhereView.as_view(), name="logout-everywhere"),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.auth import authenticate
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -152,11 +154,18 @@ class LoginView(ApiView):
         if used_up:
             inner(request).quota = used_up  # the answer tells which one
             raise Throttled(used_up.reset)
+        try:
+            token, expires_at = self.signed_in(request, credentials)
+        except tokens.PasswordChangedError:
+            token, expires_at = self.signed_in(request, credentials)
+        return Response(TokenSerializer({"token": token, "expires_at": expires_at}).data)
+
+    def signed_in(self, request: Request, credentials: dict[str, str]) -> tuple[str, datetime]:
+        """A token, and when it expires. Raises AuthenticationFailed, or as `tokens.issue`."""
         user = authenticate(request, **credentials)
         if not isinstance(user, User):
             raise AuthenticationFailed("Wrong username or password.")
-        token, expires_at = tokens.issue(user)
-        return Response(TokenSerializer({"token": token, "expires_at": expires_at}).data)
+        return tokens.issue(user)
 
     def get_authenticate_header(self, request: Request) -> str:
         return "Token"  # without one DRF turns the 401 of a wrong password into a 403
@@ -170,5 +179,15 @@ class LogoutView(ApiView):
         parameters.check(request, {"format"})
         if not isinstance(request.auth, Scope):
             raise AuthenticationFailed("This request has no token that could be made worthless.")
-        tokens.revoke(get_authorization_header(request).split()[1].decode("ascii"))
+        self.revoke(request, request.auth)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def revoke(self, request: Request, scope: Scope) -> None:
+        tokens.revoke(get_authorization_header(request).split()[1].decode("ascii"))
+
+
+class LogoutEverywhereView(LogoutView):
+    """Makes all your tokens worthless, that of this request too."""
+
+    def revoke(self, request: Request, scope: Scope) -> None:
+        tokens.revoke_all(scope.user)

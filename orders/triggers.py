@@ -7,7 +7,8 @@ transaction, so what a rolled back savepoint bumped is rolled back there too. SQ
 `make run`, bumps for each row.
 
 Any change of a row counts, whatever the column, as nobody thinks of a trigger when a serializer gets one more. Only of
-users some do not, as every login writes them.
+users some do not, as every login writes them. A TRUNCATE raises every company: which its rows were of takes as long to
+find out as a DELETE. Users and companies are truncated with all that refers to them, so they need no trigger of it.
 
 A user's change can't see the orders of transactions that have not committed. Locking the user's key
 makes those wait, as the foreign key to the user is checked at their commit; the ones that came through
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from api import triggers
 from api.triggers import Function, Part, Trigger
 from businesses.models import User
-from businesses.triggers import ROWS, per_statement
+from businesses.triggers import ROWS, before_truncate, per_statement
 
 UNSHOWN = ("last_login", "password")
 """Columns of a user that a login writes and no answer may show; `tests/caching/test_shown_columns.py` sees to that."""
@@ -66,24 +67,6 @@ FUNCTIONS = [
         """,
     ),
     Function(
-        "bump_companies",
-        """
-        DECLARE
-            bumped text := coalesce(current_setting('orders.bumped', true), '');
-            others bigint[] := ARRAY(
-                SELECT DISTINCT id FROM unnest(companies) AS id WHERE position(',' || id || ',' IN bumped) = 0
-            );
-        BEGIN
-            IF cardinality(others) > 0 THEN
-                PERFORM 1 FROM businesses_company WHERE id = ANY (others) ORDER BY id FOR UPDATE;
-                UPDATE businesses_company SET revision = revision + 1 WHERE id = ANY (others);
-            END IF;
-        END
-        """,
-        parameters="companies bigint[]",
-        returns="void",
-    ),
-    Function(
         "bump_catalogue",
         """
         BEGIN
@@ -121,6 +104,25 @@ FUNCTIONS = [
         """,
     ),
     Function(
+        "bump_every_company",
+        """
+        BEGIN
+            PERFORM bump_companies(ARRAY(SELECT id FROM businesses_company));
+            RETURN NULL;
+        END
+        """,
+    ),
+    Function(
+        "bump_users_of_addresses",
+        """
+        BEGIN
+            PERFORM bump_companies(ARRAY(SELECT id FROM businesses_company));  -- before the users, and in their order
+            UPDATE businesses_user SET revision = revision + 1 WHERE id IN (SELECT user_id FROM businesses_address);
+            RETURN NULL;
+        END
+        """,
+    ),
+    Function(
         "orders_refuse_event_change",
         """
         BEGIN RAISE EXCEPTION 'order events are append-only' USING ERRCODE = 'integrity_constraint_violation'; END
@@ -130,13 +132,17 @@ FUNCTIONS = [
         Function(
             f"bump_for_{table}",
             f"""
+            DECLARE
+                companies bigint[] := '{{}}';
             BEGIN
                 IF TG_OP <> 'INSERT' THEN
-                    PERFORM bump_companies(ARRAY(SELECT DISTINCT c.id FROM gone AS r, LATERAL ({companies}) AS c(id)));
+                    companies := ARRAY(SELECT DISTINCT c.id FROM gone AS r, LATERAL ({companies}) AS c(id));
                 END IF;
                 IF TG_OP <> 'DELETE' THEN
-                    PERFORM bump_companies(ARRAY(SELECT DISTINCT c.id FROM come AS r, LATERAL ({companies}) AS c(id)));
+                    companies := companies
+                        || ARRAY(SELECT DISTINCT c.id FROM come AS r, LATERAL ({companies}) AS c(id));
                 END IF;
+                PERFORM bump_companies(companies);
                 RETURN NULL;
             END
             """,
@@ -171,13 +177,15 @@ def on_postgresql() -> Iterator[Part]:
     yield Trigger(
         "orders_product",
         "revision",
-        "CREATE TRIGGER revision AFTER INSERT OR DELETE OR UPDATE ON orders_product "
+        "CREATE TRIGGER revision AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON orders_product "
         "FOR EACH STATEMENT EXECUTE FUNCTION bump_catalogue()",
         THE_CATALOGUE,
     )
     for table in COMPANIES:
         for event in ROWS:
             yield per_statement(table, event, "revision", f"bump_for_{table}", ALL_COMPANIES)
+        yield before_truncate(table, "revision", "bump_every_company", ALL_COMPANIES)
+    yield before_truncate("businesses_address", "revision_of_user", "bump_users_of_addresses", ALL_USERS)
 
 
 def on_sqlite() -> Iterator[Part]:

@@ -304,6 +304,8 @@ def test_a_page_without_the_database_is_unavailable() -> None:
 def test_a_page_whose_deadline_has_passed_is_unavailable() -> None:
     from config.errors import server_error
 
+    page: Any
+    problem: Any
     try:
         raise Unavailable("late", "deadline_exceeded")
     except Unavailable:
