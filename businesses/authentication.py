@@ -73,16 +73,20 @@ def resolve(token: str) -> tuple[User, Scope]:
     user = User.from_db(DEFAULT_DB_ALIAS, USER_COLUMNS, values)
     memberships = [row[1 + len(USER_COLUMNS) :] for row in rows]
     held = [each for each in memberships if each[0] is not None]
-    return user, scope_of(user.pk, held, user.revision, catalogue or 0)
+    return user, scope_of(user.pk, held, user.revision, catalogue or 0, digest)
 
 
 @cache
 def tokens() -> Any:
     """Those that are of use, a row for each membership of their user. Made once: that takes longer than to run it."""
-    lasting = Q(expiry=None) | Q(expiry__gt=Now())
-    usable = get_token_model().objects.filter(lasting, user__is_active=True).order_by()
+    usable = get_token_model().objects.filter(lasting(), user__is_active=True).order_by()
     columns = [f"user__{name}" for name in (*USER_COLUMNS, *(f"memberships__{name}" for name in MEMBERSHIP_COLUMNS))]
     return usable.values_list("digest", Subquery(catalogue_revision()), *columns)
+
+
+def lasting() -> Q:
+    """The condition on tokens that have not expired."""
+    return Q(expiry=None) | Q(expiry__gt=Now())
 
 
 def scope_for(user: Any) -> Scope:

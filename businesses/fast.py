@@ -13,8 +13,8 @@ from hmac import compare_digest
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Case, Expression, F, Field, OuterRef, Q, Subquery, TextField, Value, When
-from django.db.models.functions import Coalesce, JSONArray, Now, NullIf
+from django.db.models import Case, Expression, F, Field, OuterRef, Subquery, TextField, Value, When
+from django.db.models.functions import Coalesce, JSONArray, NullIf
 from django.db.models.lookups import Exact
 from knox.crypto import hash_token
 from knox.models import get_token_model
@@ -30,10 +30,12 @@ from businesses.authentication import (
     WRONG,
     ScopeAuthentication,
     identify,
+    lasting,
     resolve,
     token_in,
 )
 from businesses.models import Company, Membership, User
+from businesses.rights import held, standing
 from businesses.scope import Grants, Scope, granted
 from businesses.views import ScopedViewSet
 from fast.early import identified_by
@@ -123,8 +125,8 @@ def find(token: str) -> Found:
     Inside a transaction nothing counts as known, and nothing is remembered: it may be rolled back, and its revision
     given to something else.
     """
-    digest, lasting = hash_token(token), not connection.in_atomic_block
-    before = (known.get(None, digest) if lasting else None) or NOTHING
+    digest, remembers = hash_token(token), not connection.in_atomic_block
+    before = (known.get(None, digest) if remembers else None) or NOTHING
     key = token[: CONSTANTS.TOKEN_KEY_LENGTH]
     asked = tokens().rows(
         DEFAULT_DB_ALIAS, ANY, key=key, user=before.user, revision=before.revision, companies=before.companies
@@ -134,13 +136,13 @@ def find(token: str) -> Found:
         raise AuthenticationFailed(WRONG)
     _, revision, memberships, companies, catalogue, *user = rows[0]
     if memberships is None:
-        return whose(before.grants, companies, catalogue, *user)
+        return whose(before.grants, companies, catalogue, digest, *user)
     read = json.loads(f"[{memberships}]")
     revisions = {company: at for company, _, _, at in read}
     now = Known(user[0], revision, granted(read), numbers(revisions))
-    if lasting:
+    if remembers:
         known.keep(None, digest, now, size_of_grants(now, now.grants))
-    return whose(now.grants, json.dumps([*revisions.items()])[1:-1], catalogue, *user)
+    return whose(now.grants, json.dumps([*revisions.items()])[1:-1], catalogue, digest, *user)
 
 
 def size_of_grants(found: Any, grants: Grants, *_: Any) -> int:
@@ -148,11 +150,11 @@ def size_of_grants(found: Any, grants: Grants, *_: Any) -> int:
 
 
 @memoised(ROOM, most=128, size=size_of_grants)
-def whose(grants: Grants, companies: str, catalogue: int | None, *user: Any) -> Found:
+def whose(grants: Grants, companies: str, catalogue: int | None, token: str, *user: Any) -> Found:
     """The same object for the same state, with what its scope has found out of itself."""
     mine = dict(zip(USER_COLUMNS, user, strict=True))
     revisions = dict(json.loads(f"[{companies}]"))
-    return Found(user, Scope(mine["id"], grants, revisions, mine["revision"], catalogue or 0))
+    return Found(user, Scope(mine["id"], grants, revisions, mine["revision"], catalogue or 0, token))
 
 
 @lru_cache(maxsize=1)
@@ -162,8 +164,8 @@ def tokens() -> Statement:
     Columns: the digest; the revision of the user's memberships; they themselves, or null if `revision` is theirs
     and `user` whose they are; the revisions of `companies`; the catalogue's; USER_COLUMNS.
     """
-    lasting = Q(expiry=None) | Q(expiry__gt=Now())
-    alike = get_token_model().objects.filter(Conditions(), lasting, token_key=Value(Slot("key")), user__is_active=True)
+    key = Value(Slot("key"))
+    alike = get_token_model().objects.filter(Conditions(), lasting(), token_key=key, user__is_active=True)
     name = Formula(Value(Revision.MEMBERSHIPS), OuterRef("user_id"), template="({} || {})")
     revision = Coalesce(raised(name), 0, output_field=Field())
     same = Exact(revision, Value(Slot("revision")))
@@ -180,6 +182,18 @@ def tokens() -> Statement:
             *(f"user__{name}" for name in USER_COLUMNS),
         )
     )
+
+
+@accelerates(standing)
+def stands(user: int, token: str, company: int, office: int) -> list[str | None]:
+    slots = {"user": user, "token": token, "company": company, "office": office}
+    return [role for (role,) in roles(session=not token).rows(DEFAULT_DB_ALIAS, ANY, **slots)]
+
+
+@lru_cache
+def roles(*, session: bool) -> Statement:
+    user, token, company, office = (Value(Slot(name)) for name in ("user", "token", "company", "office"))
+    return Statement.of(held(user, None if session else token, company, office).filter(Conditions()))
 
 
 def raised(name: Expression) -> Subquery:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.db.models import F, Q, Value
@@ -53,7 +53,7 @@ class Grants:
     @cached_property
     def highest(self) -> Role | None:
         """The highest role held anywhere."""
-        return max((grant.role for grant in self.all), key=RANK.__getitem__, default=None)
+        return highest(grant.role for grant in self.all)
 
     def companies_for(self, role: Role, office: int) -> set[int]:
         """Companies whose office this has to be for the user to hold `role`, or a higher one, there."""
@@ -75,8 +75,7 @@ class Grants:
 
     def role(self, company: int, office: int | None) -> Role | None:
         """The highest role held at this office, or in all of the company (None); None for a stranger."""
-        held = [role for role in map(self.roles.get, ((company, None), (company, office))) if role]
-        return max(held, key=RANK.__getitem__, default=None)
+        return highest(role for role in map(self.roles.get, ((company, None), (company, office))) if role)
 
     @cached_property
     def words(self) -> str:
@@ -92,13 +91,17 @@ class Grants:
 
 @dataclass(frozen=True)
 class Scope:
-    """A user's grants, and the revisions of what they may see: each company, themselves, the catalogue."""
+    """A user's grants, and the revisions of what they may see: each company, themselves, the catalogue.
+
+    `token` is the digest of the one that it came with; empty for a session.
+    """
 
     user: int
     grants: Grants
     revisions: dict[int, int]
     own_revision: int = 0
     catalogue_revision: int = 0
+    token: str = field(default="", repr=False)
 
     @cached_property
     def audience(self) -> str:
@@ -116,18 +119,26 @@ def among(column: str, keys: Set[int]) -> Q:
     return Q(AmongNumbers(F(column), Value(numbers(sorted(keys))))) if len(keys) > 1 else Q(**{f"{column}__in": keys})
 
 
+def highest(roles: Iterable[Role]) -> Role | None:
+    return max(roles, key=RANK.__getitem__, default=None)
+
+
 def reaches(held: Role | None, needed: Role) -> bool:
     """Whether `held` is `needed` or a higher role; nothing does for a stranger."""
     return held is not None and RANK[held] >= RANK[needed]
 
 
 def scope_of(
-    user: int, memberships: Iterable[tuple[int, int | None, str, int]], own_revision: int = 0, catalogue: int = 0
+    user: int,
+    memberships: Iterable[tuple[int, int | None, str, int]],
+    own_revision: int = 0,
+    catalogue: int = 0,
+    token: str = "",
 ) -> Scope:
     """Build a scope from rows of company, office, role and the company's revision."""
     rows = list(memberships)
     revisions = {company: revision for company, _, _, revision in rows}
-    return Scope(user, granted(rows), revisions, own_revision, catalogue)
+    return Scope(user, granted(rows), revisions, own_revision, catalogue, token)
 
 
 def granted(memberships: Iterable[tuple[int, int | None, str, int]]) -> Grants:

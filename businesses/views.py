@@ -118,7 +118,8 @@ class AddressViewSet(OwnViewSet):
         serializer = AddressSerializer(address, data=self.request.data, partial=address.pk is not None)
         serializer.is_valid(raise_exception=True)
         user: User = self.request.user  # type: ignore[assignment]
-        saved = services.save_address(user=user, address=address, values=serializer.validated_data)
+        values = serializer.validated_data
+        saved = services.save_address(user=user, address=address, values=values, token=self.scope.token)
         return self.written(saved, status_code)
 
 

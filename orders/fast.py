@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Expression, F, Value
+from django.db.models import Expression, F, FilteredRelation, Q, Value
 from rest_framework.request import Request
 
 from api import keyset
@@ -19,6 +19,7 @@ from api.seam import accelerates
 from api.selection import Selection
 from businesses.fast import GRANT_BYTES
 from businesses.models import Address, Role
+from businesses.rights import held as held_at
 from businesses.scope import Grants, Scope
 from fast import inserts, pages
 from fast.compiled import Apart
@@ -30,7 +31,7 @@ from fast.statements import ANY, Conditions, Slot, Statement
 from fast.walk import spelt_as
 from orders import export
 from orders.models import Order, OrderEvent, OrderLine, Product
-from orders.selectors import ADDRESS_COLUMNS, PRODUCT_COLUMNS, address_of, on_sale
+from orders.selectors import ADDRESS_COLUMNS, PRODUCT_COLUMNS, address_of, on_sale, standing_and_address
 from orders.serializers import OrderSerializer
 from orders.services import insert
 from orders.states import Status, steps
@@ -134,6 +135,28 @@ def addresses(*, named: bool) -> Statement:
     which = {"pk": Value(Slot("address"))} if named else {"active": True}
     own = Address.objects.filter(Conditions(), user=Value(Slot("user")), **which)
     return Statement.of(own.values_list(*ADDRESS_COLUMNS))
+
+
+@accelerates(standing_and_address)
+def found_together(
+    scope: Scope, company: int, office: int, address: int | None
+) -> tuple[list[str | None], Address | None]:
+    slots = {"user": scope.user, "token": scope.token, "company": company, "office": office, "address": address}
+    statement = rights_and_addresses(named=address is not None, session=not scope.token)
+    rows = statement.rows(DEFAULT_DB_ALIAS, ANY, **slots)
+    found = rows and rows[0][1] is not None
+    return [row[0] for row in rows], Address.from_db(DEFAULT_DB_ALIAS, ADDRESS_COLUMNS, rows[0][2:]) if found else None
+
+
+@lru_cache
+def rights_and_addresses(*, named: bool, session: bool) -> Statement:
+    user, token, company, office = (Value(Slot(name)) for name in ("user", "token", "company", "office"))
+    which = Q(addresses__pk=Value(Slot("address"))) if named else Q(addresses__active=True)
+    users = held_at(user, None if session else token, company, office).filter(Conditions())
+    columns = [f"shipping__{name}" for name in ("pk", *ADDRESS_COLUMNS)]
+    return Statement.of(
+        users.alias(shipping=FilteredRelation("addresses", condition=which)).values_list("at__role", *columns)
+    )
 
 
 @accelerates(insert)

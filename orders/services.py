@@ -1,24 +1,29 @@
-"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock."""
+"""Every write to orders: place, edit, move on. Each is one transaction under the company's lock.
+
+Whoever may not write is refused before, where that can be known, and locks nothing. Under the lock rights are asked for
+again (`businesses.rights`), and an answer is the one that a request gets which begins only now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypedDict
 
 from django.db import IntegrityError
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 
 from api import retrying
 from api.exceptions import Conflict, Unprocessable
 from api.seam import accelerable
-from businesses import revisions
-from businesses.models import Office, Role
+from businesses import revisions, rights
+from businesses.models import Address, Office, Role
 from businesses.scope import Scope, reaches
 from orders.models import Order, OrderEvent, OrderLine
-from orders.selectors import address_of, on_sale
-from orders.states import TRANSITIONS, Status, may
+from orders.selectors import address_of, on_sale, shown_address_of, standing_and_address
+from orders.states import TRANSITIONS, Status, suffices
 
 
 class LineInput(TypedDict):
@@ -52,6 +57,8 @@ def place(
         ValidationError: names an unknown office, address or sku, or lines of several currencies.
         PermissionDenied: the user may see this office, but not order for it.
         Unprocessable: the key was used with other content.
+        NotFound: the key's order is not visible to the user any more.
+        AuthenticationFailed: while the request waited, the token became worthless.
     """
     try:
         return Placed(_place(scope, office, lines, address, key, digest), replayed=False)
@@ -61,6 +68,7 @@ def place(
             raise
         if first.request_digest != digest:
             raise Unprocessable("This Idempotency-Key was used with other content.", "idempotency_key_reused") from None
+        check_visible(rights.role_now(scope, company=first.company_id, office=first.office_id))
         return Placed(first, replayed=True)
 
 
@@ -68,7 +76,7 @@ def place(
 def _place(
     scope: Scope, office: int, lines: Sequence[LineInput], address: int | None, key: str | None, digest: str
 ) -> Order:
-    company, revision = locked_company(scope, office)
+    company, revision, goes_to = locked_company(scope, office, address)
     rows, currency = priced(lines)
     now = datetime.now(UTC)
     order = Order(
@@ -83,7 +91,7 @@ def _place(
         revision=revision,
         idempotency_key=key,
         request_digest=digest,
-        **ship_to(scope.user, address),
+        **ship_to(goes_to, address),
     )
     insert(order, rows, OrderEvent(order=order, actor_id=scope.user, kind=OrderEvent.Kind.PLACED, at=now))
     return order
@@ -98,16 +106,24 @@ def insert(order: Order, lines: list[OrderLine], event: OrderEvent) -> None:
     event.save(force_insert=True)
 
 
-def locked_company(scope: Scope, office: int) -> tuple[int, int]:
+def locked_company(scope: Scope, office: int, address: int | None) -> tuple[int, int, Address | None]:
     """The company of an office that this user may order for, locked, and the revision that the order will have.
 
+    And the user's address of this id, or their active one, as it is now.
+
     Raises:
-        ValidationError, PermissionDenied: as for `place`; then nobody's company was locked.
+        ValidationError, PermissionDenied, AuthenticationFailed: as for `place`.
     """
     bumped = revisions.bump_of(office, scope.grants.companies_for(Role.BUYER, office))
     if bumped:
-        return bumped
-    if Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists():
+        roles, goes_to = standing_and_address(scope, bumped[0], office, address)
+        held = rights.role_of(roles)
+        if reaches(held, Role.BUYER):
+            return *bumped, goes_to
+        visible = held is not None
+    else:
+        visible = Office.objects.filter(scope.grants.within(company="company", office="pk"), pk=office).exists()
+    if visible:
         raise PermissionDenied("Ordering for this office needs the role of a buyer.")
     raise ValidationError({"office": ["There is no such office, or not for you."]})
 
@@ -126,11 +142,13 @@ def edit(
     Raises:
         PermissionDenied: neither the user's own order nor an approver's business.
         Conflict: the order has moved on from `version`, or is no longer just placed.
-        ValidationError: as for `place`.
+        ValidationError, NotFound, AuthenticationFailed: as for `place`.
     """
+    own = order.placed_by_id == scope.user
     check_may_change(scope, order)
     changes: dict[str, Any] = {}
-    current, revision = locked(order, version)
+    revision, _ = locked(scope, order)
+    current = at_version(order, version)
     if current.status != Status.PLACED:
         raise Conflict(f"An order that is {current.status} can't be edited.", "not_editable")
     rows: list[OrderLine] = []
@@ -138,7 +156,8 @@ def edit(
         rows, currency = priced(lines)
         changes |= {"currency": currency, "total": sum(row.total for row in rows)}
     if address is not None:
-        changes |= ship_to(order.placed_by_id, address)
+        theirs = address_of if own else partial(shown_address_of, order.company_id)
+        changes |= ship_to(theirs(order.placed_by_id, address), address)
     write(current, revision, scope.user, OrderEvent.Kind.EDITED, {"fields": edited(lines, address)}, **changes)
     if rows:
         OrderLine.objects.filter(order=order).delete()
@@ -156,12 +175,14 @@ def move(*, scope: Scope, order: Order, to: Status, version: int) -> None:
     Raises:
         PermissionDenied: the step needs a higher role.
         Conflict: the order has moved on from `version`, or there is no such step from where it is.
+        NotFound, AuthenticationFailed: as for `place`.
     """
-    current, revision = locked(order, version)
+    revision, held = locked(scope, order)
+    current = at_version(order, version)
     role = TRANSITIONS[Status(current.status)].get(to)
     if role is None:
         raise Conflict(f"An order that is {current.status} can't become {to.value}.", "illegal_transition")
-    if not may(scope, role, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+    if not suffices(held, role, own=order.placed_by_id == scope.user):
         raise PermissionDenied(f"Only an approver may let this order become {to.value}.")
     write(current, revision, scope.user, OrderEvent.Kind(to.value), {}, status=to)
 
@@ -174,22 +195,44 @@ def check_may_place(scope: Scope) -> None:
 
 def check_may_change(scope: Scope, order: Order) -> None:
     """Raises PermissionDenied: no step and no edit of this order is the user's. Needs no query."""
-    if not may(scope, Role.BUYER, company=order.company_id, office=order.office_id, placed_by=order.placed_by_id):
+    check_role(scope.grants.role(order.company_id, order.office_id), own=order.placed_by_id == scope.user)
+
+
+def check_role(held: Role | None, *, own: bool) -> None:
+    if not suffices(held, Role.BUYER, own=own):
         raise PermissionDenied("Changing this order needs to be its buyer or an approver.")
 
 
-def locked(order: Order, version: int) -> tuple[Order, int]:
-    """The order as it is under its company's lock, and the revision that its change will have.
+def locked(scope: Scope, order: Order) -> tuple[int, Role | None]:
+    """Under the lock of the order's company the revision that a change will have, and the role that the user holds.
+
+    Raises:
+        NotFound, AuthenticationFailed: as for `place`.
+        PermissionDenied: as `check_may_change` does.
+    """
+    revision = revisions.bump([order.company_id])[order.company_id]
+    held = rights.role_now(scope, company=order.company_id, office=order.office_id)
+    check_visible(held)
+    check_role(held, own=order.placed_by_id == scope.user)
+    return revision, held
+
+
+def check_visible(held: Role | None) -> None:
+    if held is None:
+        raise NotFound("There is no such order, or not for you.")
+
+
+def at_version(order: Order, version: int) -> Order:
+    """The order as it is under the lock.
 
     Raises:
         Conflict: somebody changed it after `version` was read.
     """
-    revision = revisions.bump([order.company_id])[order.company_id]
     current = Order.objects.only("status", "revision").get(pk=order.pk)
     if current.revision != version:
         message = f"The order is at version {current.revision}, you sent {version}. Read it again."
         raise Conflict(message, "stale_version")
-    return current, revision
+    return current
 
 
 def write(
@@ -239,14 +282,13 @@ def write_lines(order: Order, rows: list[OrderLine]) -> None:
     OrderLine.objects.bulk_create(rows)
 
 
-def ship_to(user: int, address: int | None) -> dict[str, str]:
-    """The order's copy of one of the user's addresses: the one named, else the active one.
+def ship_to(found: Address | None, named: int | None) -> dict[str, str]:
+    """The order's copy of the address that was found: the one that was named, else the active one.
 
     Raises:
-        ValidationError: there is no such address.
+        ValidationError: there is none.
     """
-    found = address_of(user, address)
-    if found is None and address is None:
+    if found is None and named is None:
         raise ValidationError({"address": ["There is no active address. Make one active, or name one here."]})
     if found is None:
         raise ValidationError({"address": ["There is no such address of the user who orders."]})

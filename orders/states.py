@@ -28,11 +28,6 @@ TRANSITIONS: dict[Status, dict[Status, Role]] = {
 }
 
 
-def may(scope: Scope, role: Role, *, company: int, office: int, placed_by: int) -> bool:
-    """Whether this user may do to this order what needs `role`."""
-    return suffices(scope.grants.role(company, office), role, own=placed_by == scope.user)
-
-
 def allowed(scope: Scope, status: str, *, company: int, office: int, placed_by: int) -> list[str]:
     """The steps that this user may take from `status`."""
     return list(steps(status, scope.grants.role(company, office), own=placed_by == scope.user))

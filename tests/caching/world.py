@@ -95,6 +95,7 @@ class World:
             factories.member(self.offices[3], Role.APPROVER),
             factories.user(),
         ]
+        self.bosses = {one.pk: self.people[2], two.pk: self.people[5], three.pk: self.people[6]}
         both = factories.member(one, Role.VIEWER)
         Membership.objects.create(user=both, company=two, role=Role.BUYER)
         self.placers = [*self.buyers, both]
@@ -212,7 +213,7 @@ class World:
         if found is None:
             Order.objects.filter(pk__in=[order.pk for order in self.orders]).update(status=Status.PLACED)
             return
-        boss = scope_of(self.buyers[0].pk, [(found.company_id, None, Role.OWNER, 0)])
+        boss = scope(self.bosses[found.company_id])
         to = chance.choice([Status.APPROVED, Status.CANCELLED, Status.FULFILLED])
         services.move(scope=boss, order=found, to=to, version=found.revision)
 

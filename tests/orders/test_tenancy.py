@@ -46,6 +46,7 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "GET docs": OPEN,
     "POST auth/login": OPEN,
     "POST auth/logout": (401,) + (204,) * 8,
+    "POST auth/logout/all": (401,) + (204,) * 8,
     "GET me": MEMBERS_OF_ANYTHING,
     "GET companies": MEMBERS_OF_ANYTHING,
     "GET companies/<int:id>": COMPANY_IS_VISIBLE,
