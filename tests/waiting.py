@@ -14,3 +14,10 @@ def eventually(holds: Callable[[], object], seconds: float = 20) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def early_in_a_minute(seconds: float = 5) -> None:
+    """Return when the present minute, in which requests are counted, has so many seconds left."""
+    left = 60 - time.time() % 60
+    if left < seconds:
+        time.sleep(left)

@@ -110,10 +110,10 @@ def test_the_size_is_of_all_that_goes_with_a_value() -> None:
 
 BOUNDED_BY_CODE = {  # what they are asked by are classes, columns and settings, and no text of a client's
     *("api.keyed.key_of", "api.keyset.columns_of", "api.shaping.is_planned", "api.shaping.own_attributes"),
-    *("businesses.authentication.tokens", "businesses.fast.tokens"),
+    *("businesses.authentication.tokens", "businesses.fast.tokens", "businesses.fast.roles"),
     *("config.keepalive.date", "config.static.get_finder"),
     *("fast.compiled.ranges", "fast.inserts.fields", "fast.inserts.statement"),
-    *("orders.fast.addresses", "orders.fast.products", "orders.states.steps"),
+    *("orders.fast.addresses", "orders.fast.products", "orders.fast.rights_and_addresses", "orders.states.steps"),
 }
 SHORT = {"api.pagecache.names": 512}  # keys and tags: of an audience, a digest and the revisions of companies
 

@@ -21,7 +21,7 @@ from tests.faults.conftest import Serve
 from tests.faults.test_clients import AT_ONCE, WIDE, latencies
 from tests.sample import full
 from tests.service import Client, Service
-from tests.waiting import eventually
+from tests.waiting import early_in_a_minute, eventually
 
 if TYPE_CHECKING:
     from businesses.models import Office, User
@@ -179,6 +179,7 @@ def test_writers_that_wait_for_too_long_are_told_to_come_back(serve_here: Serve,
 def test_what_waits_is_counted_once_and_logged_once(serve_here: Serve, token: str, office: Office) -> None:
     service = serve_here(WEB_THREADS=str(THREADS), THROTTLE_USER="50")
     client, body = Client(service.port, token), order_of(office)
+    early_in_a_minute(20)
     with ThreadPoolExecutor(3) as pool:
         with locked(office.company_id):
             writing = [pool.submit(client.post, "/api/orders", body) for _ in range(3)]

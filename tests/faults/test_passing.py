@@ -247,7 +247,7 @@ def test_a_read_only_database_is_read_and_is_written_again_once_it_can_be(
     finally:
         run(f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only")
     answers = [client.post("/api/orders", order_of).status for _ in range(5)]
-    assert set(answers[2:]) == {201}  # each of two threads may have a connection of the time before
+    assert sorted(answers)[:3] == [201] * 3  # each of two threads may have a connection of the time before
 
 
 # --- A session that PostgreSQL ends inside a transaction

@@ -24,7 +24,7 @@ from tests import factories
 from tests.faults.conftest import Serve
 from tests.faults.engines import Redis
 from tests.service import Answer, Client
-from tests.waiting import eventually
+from tests.waiting import early_in_a_minute, eventually
 
 if TYPE_CHECKING:
     from businesses.models import Office, User
@@ -127,6 +127,7 @@ def test_one_reader_does_not_lift_the_limit_of_logins_nor_push_out_what_others_h
     assert 0 < stored < len(queries)
     assert b"-OOM" not in redis.ask(b"SET another 1")
     redis.ask(b"CONFIG SET maxmemory 1")
+    early_in_a_minute(30)
     refused = [client.post("/api/auth/login", {"username": "ada", "password": "wrong"}).status for _ in range(14)]
     assert refused == [401] * 10 + [429] * 4
     ready = client.get("/readyz").json()
@@ -158,7 +159,9 @@ class Authority:
     def at(cls, folder: Path) -> Authority:
         folder.mkdir()
         openssl(
-            folder, "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -keyout authority.key -out authority"
+            folder,
+            "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=authority -keyout authority.key -out authority "
+            "-addext keyUsage=critical,keyCertSign",
         )
         return cls(folder)
 
