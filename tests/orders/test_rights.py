@@ -25,9 +25,13 @@ Change = Callable[[User], object]
 
 def waiting(call: Callable[[], Any], company: Company, change: Callable[[], object]) -> Any:
     """The answer to a request that waits for the company's lock while `change` is made and committed."""
+    return behind(partial(revisions.bump, [company.pk]), call, change)
+
+
+def behind(lock: Callable[[], object], call: Callable[[], Any], change: Callable[[], object]) -> Any:
     with Together(1) as threads:
         with transaction.atomic():
-            revisions.bump([company.pk])
+            lock()
             threads.start(call)
             assert eventually(somebody_waits)
             change()
@@ -169,29 +173,20 @@ def test_it_is_the_same_for_a_session(
 # --- Addresses, under the lock of their user
 
 
+def edited(client: Any, home: Address, change: Callable[[], object]) -> Any:
+    lock = partial(User.objects.select_for_update(no_key=True).get, pk=home.user_id)
+    return behind(lock, partial(client.patch, f"/api/addresses/{home.pk}", {"street": "Elsewhere 1"}), change)
+
+
 @pytest.mark.parametrize(("change", "status"), [(sign_out, 401), (deactivate, 401), (nothing, 200)])
 def test_an_address_is_saved_with_the_rights_of_its_turn(
     client_of: Any, owner: User, change: Change, status: int
 ) -> None:
-    home, client = owner.addresses.get(), client_of(owner)
-    with Together(1) as threads:
-        with transaction.atomic():
-            User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-            threads.start(partial(client.patch, f"/api/addresses/{home.pk}", {"street": "Elsewhere 1"}))
-            assert eventually(somebody_waits)
-            change(owner)
-        (answer,) = threads.results()
-    assert answer.status_code == status
+    home = owner.addresses.get()
+    assert edited(client_of(owner), home, partial(change, owner)).status_code == status
     assert Address.objects.get(pk=home.pk).street == ("Elsewhere 1" if status == 200 else home.street)
 
 
 def test_an_address_that_was_deleted_meanwhile_is_not_found(client_of: Any, owner: User) -> None:
-    home, client = owner.addresses.get(), client_of(owner)
-    with Together(1) as threads:
-        with transaction.atomic():
-            User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-            threads.start(partial(client.patch, f"/api/addresses/{home.pk}", {"street": "Elsewhere 1"}))
-            assert eventually(somebody_waits)
-            Address.objects.filter(pk=home.pk).delete()
-        (answer,) = threads.results()
-    assert answer.status_code == 404
+    home = owner.addresses.get()
+    assert edited(client_of(owner), home, Address.objects.filter(pk=home.pk).delete).status_code == 404
